@@ -1,0 +1,115 @@
+# What people type in this project; `make` alone lists it. Kept to what GNU make 3.81 knows, which macOS has.
+
+# For an environment that is still to be made: `make clean` first, to change the Python of one that is there.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+VAR_DIR ?= var
+export HOST PORT VAR_DIR
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-sqlite test-postgres lint format check lock clean venv-run venv-dev
+# The targets share .venv, and two test runs at once would only slow each other down.
+.NOTPARALLEL:
+
+help: ## list what there is to do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  Settings, as in: make run PORT=9000"
+	@echo "  PYTHON=$(PYTHON)  HOST=$(HOST)  PORT=$(PORT)  VAR_DIR=$(VAR_DIR)"
+
+run: venv-run ## make everything ready and start the site (Ctrl-C stops it)
+	@.venv/bin/python manage.py prepare
+	@exec .venv/bin/granian --interface wsgi --host "$(HOST)" --port "$(PORT)" --workers 2 --blocking-threads 1 \
+	  --no-ws --workers-kill-timeout 10 --log-level warning kb_site.wsgi:application
+
+test: venv-dev ## run all tests, on SQLite and then on PostgreSQL
+	@$(MAKE) --no-print-directory --keep-going test-sqlite test-postgres
+
+# The tests have a scratch VAR_DIR and a database of their own, whatever this shell has set for the site.
+own_settings = unset DATABASE_URL VAR_DIR HOST PORT;
+
+test-sqlite: venv-dev ## run all tests on SQLite alone
+	@$(own_settings) exec .venv/bin/pytest -n auto
+
+test-postgres: venv-dev ## run the tests that need a database on PostgreSQL alone
+	@$(own_settings) .venv/bin/python ops/with_postgres.py; case $$? in \
+	0) exec .venv/bin/python ops/with_postgres.py \
+	     .venv/bin/pytest -n auto -m "not browser and not commands and not pure" ;; \
+	3) echo "SKIPPED: the tests on PostgreSQL. To run them too, install its server: apt-get install postgresql"; \
+	   if [ "$$CI" = true ]; then echo "With CI=true that is a failure."; exit 1; fi ;; \
+	*) exit 1 ;; \
+	esac
+
+lint: venv-dev ## look for faults in code, templates and types
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/djlint templates --check --lint --quiet
+	.venv/bin/mypy
+
+format: venv-dev ## lay out code and templates as lint wants them
+	.venv/bin/ruff check --fix-only
+	.venv/bin/ruff format
+	.venv/bin/djlint templates --reformat --quiet
+
+check: venv-run ## check the settings for production, and that no migration is missing
+	.venv/bin/python manage.py check --deploy
+	.venv/bin/python manage.py makemigrations --check
+
+# --universal: one lock for every system and Python that the project supports. Pins that still fit are kept.
+uv_lock = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+  $(if $(UPGRADE),--upgrade) --quiet
+
+lock: ## remake the requirements files after pyproject.toml changed (UPGRADE=1: newest versions)
+	@command -v uv >/dev/null || { echo "This needs uv: python3 -m pip install uv" >&2; exit 1; }
+	$(uv_lock) --extra postgres pyproject.toml -o requirements.txt
+	$(uv_lock) --extra postgres --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+clean: ## remove the environment and all caches, never the site's data
+	rm -f .venv/.run .venv/.dev
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.*
+	find . \( -path ./.git -o -path ./var \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
+
+# The environment. A stamp in it holds what it was made from: the folder, since an environment cannot be moved, and
+# the locks. Where that differs from what is here now, the environment is made anew, so that nothing old stays in it.
+run_lock := requirements.txt
+dev_lock := requirements.txt requirements-dev.txt
+
+holds = { [ -x .venv/bin/python ] && [ "$$(pwd -P; cat $($(1)_lock))" = "$$(cat .venv/.$(1) 2>/dev/null)" ]; }
+# Comes last and in one step, so that an interrupted install has none.
+stamp = { pwd -P; cat $($(1)_lock); } >.venv/stamp && mv .venv/stamp .venv/.$(1)
+install = echo "Installing $(1) into .venv. This may take a minute." && \
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+
+venv-run:
+	@$(call holds,run) || { \
+	  $(new_venv) && $(call install,requirements.txt) && $(call stamp,run); }
+
+# Packages for work on the project come on top of those that run it, so this serves `run` as well.
+venv-dev:
+	@$(call holds,dev) || { \
+	  { $(call holds,run) || { $(new_venv); }; } && $(call install,requirements-dev.txt) && \
+	  $(call stamp,run) && $(call stamp,dev); }
+
+# Any Python can read this, and says in words what it lacks. It prints where it is itself, outside of any environment:
+# with .venv active, $(PYTHON) is a link inside the very folder that is about to be removed.
+define CHECK_PYTHON
+import sys
+name = sys.argv[1]
+if sys.version_info < (3, 11):
+    sys.exit("'%s' is Python %d.%d, and this project needs 3.11 or newer. Where there is one, name it, for example:\n"
+             "    make run PYTHON=python3.12" % ((name,) + tuple(sys.version_info[:2])))
+try:
+    import ensurepip, venv
+except ImportError:
+    sys.exit("'%s' cannot make virtual environments. On Debian and Ubuntu, install what it lacks:\n"
+             "    apt install python3-venv        (python3.12-venv for a python3.12 beside the system's own)" % name)
+print(getattr(sys, "_base_executable", sys.executable))
+endef
+export CHECK_PYTHON
+
+new_venv = command -v "$(PYTHON)" >/dev/null || { \
+    echo "There is no '$(PYTHON)' here. Install Python 3.11 or newer, or name one: make run PYTHON=python3.12" >&2; \
+    exit 1; }; \
+  python=$$("$(PYTHON)" -c "$$CHECK_PYTHON" "$(PYTHON)") && \
+  rm -f .venv/.run .venv/.dev && rm -rf .venv && "$$python" -m venv .venv

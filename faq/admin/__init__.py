@@ -1,0 +1,5 @@
+"""The editors' desk: Django's admin over the working copies. One file for each family of models."""
+
+from . import collections, questions
+
+__all__ = ["collections", "questions"]

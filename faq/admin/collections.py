@@ -1,0 +1,52 @@
+"""Collections, topics and tags in the admin."""
+
+from django.contrib import admin
+from django.db.models import Count
+from taggit.admin import TagAdmin
+from taggit.models import Tag
+
+from faq.models import Collection, Topic
+
+
+@admin.register(Collection)
+class CollectionAdmin(admin.ModelAdmin):
+    list_display = ["title", "jurisdiction", "language", "slug"]
+    search_fields = ["title", "slug", "jurisdiction"]
+    fields = ["title", "slug", "jurisdiction", "language", "description", "origin"]
+
+    def get_readonly_fields(self, request, obj=None):
+        return ["slug"] if obj else []
+
+    def get_prepopulated_fields(self, request, obj=None):
+        return {} if obj else {"slug": ["title"]}
+
+
+@admin.register(Topic)
+class TopicAdmin(admin.ModelAdmin):
+    list_display = ["name", "position", "questions"]
+    list_editable = ["position"]
+    search_fields = ["name", "description"]
+    fields = ["name", "slug", "description", "position"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).annotate(question_count=Count("questions"))
+
+    @admin.display(ordering="question_count")
+    def questions(self, topic):
+        return topic.question_count
+
+    def get_readonly_fields(self, request, obj=None):
+        return ["slug"] if obj else []
+
+    def get_prepopulated_fields(self, request, obj=None):
+        return {} if obj else {"slug": ["name"]}
+
+
+admin.site.unregister(Tag)
+
+
+@admin.register(Tag)
+class KeywordAdmin(TagAdmin):
+    """Taggit's own admin lists its general table of tagged items, which this site does not use."""
+
+    inlines = []

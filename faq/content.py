@@ -1,0 +1,139 @@
+"""What the public is shown of one answer, as one plain value, and everything that is derived from it. Pure.
+
+{"question": str, "short_answer": str, "jurisdiction": str, "language": str,
+ "blocks": [{"key": int, "kind": "paragraph|numbered|bullet", "ordinal": int|None, "depth": 0|1,
+             "label": str, "text": str, "citations": list}]}
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+
+from django.utils.text import slugify
+
+from . import seedfile
+
+AUTO, RESTART, CONTINUE = "", "restart", "continue"
+
+# What stands after a question's number in other addresses of the site.
+_RESERVED_SLUGS = {"history", "editions", "report"}
+
+
+def digest(content):
+    """SHA-256 (hex) over the content's canonical form: JSON with sorted keys, no spaces, UTF-8."""
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def ordinals(blocks):
+    """The number of each block (None where it has none), given its (kind, depth, numbering) in order.
+
+    A list counts on as long as only its own nested bullets stand between its points, and starts at 1 otherwise;
+    `numbering` says where that is not meant."""
+    last, in_list, result = 0, False, []
+    for kind, depth, numbering in blocks:
+        if kind != seedfile.NUMBERED:
+            in_list = in_list and depth > 0
+            result.append(None)
+            continue
+        goes_on = numbering == CONTINUE or (in_list and numbering != RESTART)
+        last, in_list = (last + 1 if goes_on else 1), True
+        result.append(last)
+    return result
+
+
+def numberings(blocks):
+    """The inverse of `ordinals`: what to store as numbering for seed blocks, so that they get their ordinals again."""
+    last, in_list, result = 0, False, []
+    for block in blocks:
+        if block.kind != seedfile.NUMBERED:
+            in_list = in_list and block.depth > 0
+            result.append(AUTO)
+            continue
+        automatic = last + 1 if in_list else 1
+        result.append(AUTO if block.ordinal == automatic else RESTART if block.ordinal == 1 else CONTINUE)
+        last, in_list = block.ordinal, True
+    return result
+
+
+def seed_question(number, content):
+    """The answer as a `seedfile.Question`: what a seed file can hold of it."""
+    return seedfile.Question(
+        number,
+        content["question"],
+        tuple(
+            seedfile.Block(
+                block["kind"], seedfile.join_label(block["label"], block["text"]), block["ordinal"], block["depth"]
+            )
+            for block in content["blocks"]
+        ),
+    )
+
+
+def plain(content):
+    """All its words, one line each: question, short answer, points with their labels."""
+    lines = [content["question"], content["short_answer"]]
+    lines += [seedfile.join_label(block["label"], block["text"]) for block in content["blocks"]]
+    return "\n".join(line for line in lines if line)
+
+
+def excerpt(content, length=200):
+    """What a list shows of the answer: the short answer, else its first text, cut at a word."""
+    text = content["short_answer"] or next((block["text"] for block in content["blocks"] if block["text"]), "")
+    if len(text) <= length:
+        return text
+    return text[: length + 1].rsplit(None, 1)[0].rstrip(",;:–- ") + " …"
+
+
+def slug(content):
+    """The question's words as the last part of its address; empty for a script that ASCII cannot hold."""
+    words = slugify(content["question"])
+    if len(words) > 70:
+        words = words[:71].rpartition("-")[0] or words[:70]
+    return f"{words}-question" if words in _RESERVED_SLUGS else words
+
+
+@dataclass
+class Item:
+    """One point of a list, with the bullets nested under it."""
+
+    block: dict
+    nested: list = field(default_factory=list)
+
+
+@dataclass
+class Group:
+    """Blocks that belong together on a page: one paragraph, one numbered list or one bulleted list.
+
+    `start` is the number that a numbered list begins with."""
+
+    kind: str
+    start: int | None = None
+    items: list = field(default_factory=list)
+
+
+def outline(blocks):
+    """The blocks as a list of `Group`, ready for `<p>`, `<ol start>` and `<ul>`."""
+    groups = []
+    for block in blocks:
+        group = groups[-1] if groups else None
+        if block["depth"] and group and group.kind == seedfile.NUMBERED:
+            group.items[-1].nested.append(block)
+            continue
+        goes_on = group and group.kind == block["kind"] != seedfile.PARAGRAPH
+        if goes_on and block["kind"] == seedfile.NUMBERED:
+            goes_on = block["ordinal"] == group.start + len(group.items)
+        if not goes_on:
+            group = Group(block["kind"], block["ordinal"])
+            groups.append(group)
+        group.items.append(Item(block))
+    return groups
+
+
+def one_line(text):
+    """Text as an editor typed or pasted it, on one line: single line breaks are the pasted text's wrapping.
+
+    An empty line is left in, for `seedfile.problem_with` to refuse: it means a new paragraph, and a point is one."""
+    text = re.sub(r"\r\n|\r", "\n", text).strip()
+    return re.sub(r"[^\S\n]*(?<!\n)\n(?!\s*\n)[^\S\n]*", " ", text) if "\n" in text else text

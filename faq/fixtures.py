@@ -1,0 +1,38 @@
+"""A collection as a fixture: everything that its public site, search and filters are made of, by natural keys."""
+
+from itertools import chain
+
+from django.core import serializers
+from taggit.models import Tag
+
+from .models import AnswerPoint, Check, Edition, Note, QuestionTag, Topic
+
+
+def rows(collection):
+    """The collection's rows in an order in which they can be loaded."""
+    questions = collection.questions.order_by("number")
+    return chain(
+        [collection],
+        Topic.objects.filter(questions__in=questions).distinct(),
+        Tag.objects.filter(tagged__content_object__in=questions).distinct().order_by("slug"),
+        questions,
+        AnswerPoint.objects.filter(question__in=questions).order_by("question__number", "position", "key"),
+        QuestionTag.objects.filter(content_object__in=questions).order_by("content_object__number", "tag__slug"),
+        Edition.objects.filter(question__in=questions).order_by("question__number", "number"),
+        Check.objects.filter(edition__question__in=questions).order_by("edition__question__number", "number"),
+        Note.objects.filter(collection=collection),
+    )
+
+
+def dump(collection, stream):
+    """Write the collection to `stream` as JSON for `loaddata`."""
+    serializers.serialize(
+        "json",
+        rows(collection),
+        indent=1,
+        ensure_ascii=False,
+        use_natural_foreign_keys=True,
+        use_natural_primary_keys=True,
+        stream=stream,
+    )
+    stream.write("\n")

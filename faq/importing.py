@@ -1,0 +1,259 @@
+"""Writes a parsed seed file into the working copies, in one transaction, and says what it did.
+
+For each question three texts meet: the one last imported (`Question.imported`), the working copy, and the new one.
+Only the seed moved: the working copy follows. Only the editor moved: it stays. Both moved: it stays, and the seed's new
+text is kept beside it for the editor to look at. A question that is no longer in the file stays as it is.
+"""
+
+import difflib
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import islice
+
+from django.db import transaction
+from django.db.models import Max
+from taggit.models import Tag
+
+from . import content as contents
+from . import publishing, seedfile
+from .models import AnswerPoint, Collection, Note, Question, QuestionTag, Topic
+
+BATCH = 500
+"""Questions that are held in memory at once."""
+
+CREATED, UPDATED, UNCHANGED, KEPT, CONFLICT = "new", "updated", "unchanged", "kept as edited", "conflict kept as edited"
+
+
+@dataclass
+class Report:
+    """What an import did: `outcomes` as (question's number, outcome), `published` and `held` as numbers.
+
+    `held` were not published although that was asked for; `notices` are sentences about everything else."""
+
+    collection: Collection
+    outcomes: list = field(default_factory=list)
+    published: list = field(default_factory=list)
+    held: dict = field(default_factory=dict)
+    notices: list = field(default_factory=list)
+
+    def __str__(self):
+        counts = Counter(outcome for _, outcome in self.outcomes)
+        parts = [f"{counts[name]} {name}" for name in (CREATED, UPDATED, UNCHANGED, KEPT, CONFLICT) if counts[name]]
+        total = len(self.outcomes)
+        sentence = f"{total} question{'s' if total != 1 else ''}: {', '.join(parts)}."
+        return f"{sentence} {len(self.published)} published." if self.published else sentence
+
+
+@transaction.atomic
+def import_document(document, manifest, slug, *, publish=False, dry_run=False, progress=iter):
+    """Merge a `seedfile.Document` into the collection `slug` and return a `Report`.
+
+    `manifest` fills what is new only: topics, tags and descriptions that exist belong to the editors. With `publish`,
+    what is new or changed by the seed is sealed as imported and unchecked. A dry run does all of it and rolls back.
+    `progress` wraps the iteration over questions."""
+    collection, created = Collection.objects.get_or_create(
+        slug=slug,
+        defaults={
+            name: getattr(manifest, name) for name in ("title", "description", "jurisdiction", "language", "origin")
+        },
+    )
+    report = Report(collection)
+    if not created:
+        # Two imports at once would both see the same base.
+        Collection.objects.select_for_update().get(pk=collection.pk)
+        _notice_differences(
+            collection, manifest, ("title", "description", "jurisdiction", "language", "origin"), report
+        )
+    labels = _Labels(manifest, report)
+    questions = progress(iter(document.questions))
+    while batch := list(islice(questions, BATCH)):
+        _import_batch(batch, collection, labels, report, publish)
+    _import_notes(manifest, collection)
+    numbers = {question.number for question in document.questions}
+    absent = [n for n in collection.questions.values_list("number", flat=True) if n not in numbers]
+    if absent:
+        report.notices.append(f"Not in the file, and left as they are: question {', '.join(map(str, absent))}.")
+    if dry_run:
+        transaction.set_rollback(True)
+    return report
+
+
+def merge(base, ours, theirs):
+    """The three-way decision on one question's text, as one of the outcomes above."""
+    if ours == theirs:
+        return UNCHANGED
+    if base == theirs:
+        return KEPT
+    return UPDATED if base == ours else CONFLICT
+
+
+def carry_keys(old, new):
+    """Which of the old points each new text continues, so that links to a point keep their meaning.
+
+    `old` is a list of (key, text), `new` a list of texts; returns for each new text a key or None. The same text keeps
+    its key wherever it moved; a changed text takes the key of the one in whose place it stands, if they are alike."""
+    keys = [None] * len(new)
+    free = {}
+    for key, text in old:
+        free.setdefault(text, []).append(key)
+    for place, text in enumerate(new):
+        if free.get(text):
+            keys[place] = free[text].pop(0)
+    taken = set(keys)
+    left_old = [(key, text) for key, text in old if key not in taken]
+    left_new = [place for place, key in enumerate(keys) if key is None]
+    alike = sorted(
+        (
+            (-difflib.SequenceMatcher(None, text.split(), new[place].split(), autojunk=False).ratio(), key, place)
+            for key, text in left_old
+            for place in left_new
+        ),
+    )
+    for likeness, key, place in alike:
+        if likeness <= -0.5 and key not in taken and keys[place] is None:
+            keys[place] = key
+            taken.add(key)
+    return keys
+
+
+class _Labels:
+    """The manifest's topics and tags as rows, made where they are missing, by question number."""
+
+    def __init__(self, manifest, report):
+        self.topics, self.tags = {}, {}
+        position = Topic.objects.aggregate(last=Max("position"))["last"] or 0
+        for place, entry in enumerate(manifest.topics, start=1):
+            topic, created = Topic.objects.get_or_create(
+                slug=entry.slug,
+                defaults={"name": entry.name, "description": entry.description, "position": position + place},
+            )
+            if not created:
+                _notice_differences(topic, entry, ("name", "description"), report)
+            for number in entry.questions:
+                self.topics.setdefault(number, []).append(topic)
+        for entry in manifest.tags:
+            tag = Tag.objects.filter(name__iexact=entry.name).first() or Tag.objects.create(name=entry.name)
+            for number in entry.questions:
+                self.tags.setdefault(number, []).append(tag)
+
+    def attach(self, questions):
+        """Give new questions their topics and tags."""
+        Question.topics.through.objects.bulk_create(
+            Question.topics.through(question=question, topic=topic)
+            for question in questions
+            for topic in self.topics.get(question.number, [])
+        )
+        QuestionTag.objects.bulk_create(
+            QuestionTag(content_object=question, tag=tag)
+            for question in questions
+            for tag in self.tags.get(question.number, [])
+        )
+
+
+def _import_batch(batch, collection, labels, report, publish):
+    known = {
+        question.number: question
+        for question in collection.questions.filter(number__in=[parsed.number for parsed in batch])
+        .select_related("live")
+        .prefetch_related("points")
+    }
+    new, written, touched = [], [], []
+    for parsed in batch:
+        question = known.get(parsed.number)
+        theirs = seedfile.render_question(parsed)
+        if question is None:
+            outcome = CREATED
+            question = Question(collection=collection, number=parsed.number)
+            new.append(question)
+        else:
+            question.collection = collection
+            ours = seedfile.render_question(
+                contents.seed_question(question.number, publishing.working_content(question))
+            )
+            outcome = merge(question.imported, ours, theirs)
+            touched.append(question)
+        if outcome in (CREATED, UPDATED):
+            question.text = parsed.text
+            written.append((question, _points(question, parsed)))
+        if outcome == CONFLICT:
+            question.seed_conflict = theirs
+        else:
+            question.imported, question.seed_conflict = theirs, ""
+        report.outcomes.append((parsed.number, outcome))
+        known[parsed.number] = question
+    Question.objects.bulk_create(new)
+    labels.attach(new)
+    AnswerPoint.objects.filter(question__in=[question for question, _ in written if question in touched]).delete()
+    AnswerPoint.objects.bulk_create(point for _, points in written for point in points)
+    for question, points in written:
+        question.digest = contents.digest(publishing.working_content(question, points))
+        question._prefetched_objects_cache = {"points": points}
+    Question.objects.bulk_update(
+        [*touched, *new], ["text", "last_key", "digest", "imported", "seed_conflict"], batch_size=BATCH
+    )
+    if publish:
+        _publish(batch, known, dict(report.outcomes[-len(batch) :]), report)
+
+
+def _points(question, parsed):
+    """Unsaved points for a parsed answer, with the keys of the points that they continue."""
+    old = (
+        [(point.key, seedfile.join_label(point.label, point.text)) for point in question.points.all()]
+        if question.pk
+        else []
+    )
+    keys = carry_keys(old, [block.text for block in parsed.blocks])
+    numberings = contents.numberings(parsed.blocks)
+    points = []
+    for position, (block, key, numbering) in enumerate(zip(parsed.blocks, keys, numberings, strict=True), start=1):
+        if key is None:
+            question.last_key += 1
+            key = question.last_key
+        label, text = seedfile.split_label(block.text)
+        points.append(
+            AnswerPoint(
+                question=question,
+                key=key,
+                position=position,
+                kind=block.kind,
+                depth=block.depth,
+                numbering=numbering,
+                label=label,
+                text=text,
+            )
+        )
+    return points
+
+
+def _publish(batch, known, outcomes, report):
+    """Seal what the seed made: never an editor's unpublished words, never what was withdrawn."""
+    ready = []
+    for parsed in batch:
+        question = known[parsed.number]
+        if outcomes[question.number] in (KEPT, CONFLICT) or question.state == "public":
+            continue
+        shown = question.live.content["short_answer"] if question.live else ""
+        if question.withdrawn_at:
+            report.held[question.number] = "it was withdrawn"
+        elif question.short_answer != shown:
+            report.held[question.number] = "its short answer was edited and not published yet"
+        else:
+            ready.append(question)
+    publishing.seal_imported(ready)
+    report.published += [question.number for question in ready]
+
+
+def _import_notes(manifest, collection):
+    for entry in manifest.notes:
+        note, created = Note.objects.get_or_create(
+            collection=collection, text=entry.text, defaults={"kind": entry.kind}
+        )
+        if created:
+            note.questions.set(collection.questions.filter(number__in=entry.questions))
+
+
+def _notice_differences(row, entry, names, report):
+    """Say what the manifest would have changed in a row that exists; it belongs to the editors."""
+    for name in names:
+        if getattr(row, name) != getattr(entry, name):
+            report.notices.append(f"The {name} of “{row}” differs from the manifest's and was kept.")

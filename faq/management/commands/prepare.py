@@ -1,0 +1,71 @@
+"""Make everything ready that the web server needs."""
+
+import os
+import secrets
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection, transaction
+
+from faq.models import Collection
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class Command(BaseCommand):
+    help = (
+        "Before the server starts: bring the database up to date, collect static files, and on the very first start "
+        "import the seeds and make one editor's and one publisher's account. Run again, it changes nothing."
+    )
+
+    def handle(self, **options):
+        host, port = os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "8000")
+        self._refuse_unreachable(host)
+        call_command("migrate", verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        if not Collection.objects.exists():
+            for seed in sorted((settings.BASE_DIR / "seeds").glob("*.txt")):
+                call_command("import_seed", seed, publish=True, stdout=self.stdout, stderr=self.stderr)
+        passwords = self._first_accounts()
+        self._tell(f"http://{f'[{host}]' if ':' in host else host}:{port}", passwords)
+
+    def _refuse_unreachable(self, host):
+        if host not in LOOPBACK and host not in settings.ALLOWED_HOSTS and "ALLOWED_HOSTS" not in os.environ:
+            raise CommandError(
+                f"HOST={host} makes the site reachable from other machines, but it would answer none of them: set "
+                "ALLOWED_HOSTS to the names that readers will use, with commas between them."
+            )
+
+    @transaction.atomic
+    def _first_accounts(self):
+        """Log-in names with their passwords, if there was no account before."""
+        User = get_user_model()
+        if User.objects.exists():
+            return {}
+        passwords = {}
+        for name, group in (("editor", "Editors"), ("publisher", "Publishers")):
+            passwords[name] = secrets.token_urlsafe(12)
+            user = User.objects.create_user(name, password=passwords[name], is_staff=True)
+            user.groups.add(Group.objects.get(name=group))
+        return passwords
+
+    def _tell(self, address, passwords):
+        database = settings.DATABASES["default"]["NAME"] if connection.vendor == "sqlite" else "PostgreSQL"
+        lines = [
+            "",
+            f"  Read   {address}/",
+            f"  Edit   {address}/admin/",
+            *(f"         log in as {name:<10} password {password}" for name, password in passwords.items()),
+            *(
+                ["         These passwords are shown this once. Keep them now, and change them after log-in."]
+                if passwords
+                else []
+            ),
+            f"  Data   {database}",
+            "  Stop   Ctrl-C",
+            "",
+        ]
+        self.stdout.write("\n".join(lines))

@@ -1,0 +1,21 @@
+"""Write a collection as a fixture."""
+
+from django.core.management.base import BaseCommand, CommandError
+
+from faq import fixtures
+from faq.models import Collection
+
+
+class Command(BaseCommand):
+    help = "Print a collection as a fixture for `manage.py loaddata`: questions, points, editions, topics, tags, notes."
+
+    def add_arguments(self, parser):
+        parser.add_argument("collection", help="the collection's slug")
+
+    def handle(self, collection, **options):
+        try:
+            found = Collection.objects.get(slug=collection)
+        except Collection.DoesNotExist:
+            known = ", ".join(Collection.objects.values_list("slug", flat=True)) or "none"
+            raise CommandError(f"There is no collection “{collection}”. Collections here: {known}.") from None
+        fixtures.dump(found, self.stdout._out)

@@ -1,0 +1,8 @@
+"""The site's data. One file for each family; see each for what it holds."""
+
+from .collections import Collection, Topic
+from .editions import Check, Edition
+from .questions import AnswerPoint, Note, Question, QuestionTag
+from .searching import SearchText
+
+__all__ = ["AnswerPoint", "Check", "Collection", "Edition", "Note", "Question", "QuestionTag", "SearchText", "Topic"]

@@ -1,0 +1,52 @@
+"""What questions belong to: a collection, and topics across collections."""
+
+from django.db import models
+from django.urls import reverse
+
+from .natural import NaturalKey, NaturalManager
+
+
+class Collection(NaturalKey):
+    """One numbered set of questions for one jurisdiction and language: what one seed file fills."""
+
+    NATURAL_KEY = ["slug"]
+
+    slug = models.SlugField(unique=True, help_text="Part of the address of every question. Cannot be changed later.")
+    title = models.CharField(max_length=200)
+    description = models.TextField(blank=True, help_text="One or two sentences for readers: what this is about.")
+    jurisdiction = models.CharField(max_length=200, blank=True, help_text="Where the answers apply, in words.")
+    language = models.CharField(max_length=35, default="en", help_text="Language code of the text, such as en or es.")
+    origin = models.TextField(blank=True, help_text="Where the text comes from, and how far it can be trusted.")
+
+    objects = NaturalManager()
+
+    class Meta:
+        ordering = ["title", "slug"]
+
+    def __str__(self):
+        return self.title
+
+    def get_absolute_url(self):
+        return reverse("collection", args=[self.slug])
+
+
+class Topic(NaturalKey):
+    """One of a few curated subjects, in the editors' order. (Tags are free keywords beside it.)"""
+
+    NATURAL_KEY = ["slug"]
+
+    slug = models.SlugField(unique=True, help_text="Part of the topic's address. Cannot be changed later.")
+    name = models.CharField(max_length=100)
+    description = models.TextField(blank=True, help_text="One plain sentence: what a reader finds here.")
+    position = models.PositiveIntegerField(default=0, help_text="Topics are listed by this number, lowest first.")
+
+    objects = NaturalManager()
+
+    class Meta:
+        ordering = ["position", "name"]
+
+    def __str__(self):
+        return self.name
+
+    def get_absolute_url(self):
+        return reverse("topic", args=[self.slug])

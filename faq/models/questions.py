@@ -1,0 +1,287 @@
+"""Questions and their points: the working copy, which editors see and change. The public reads editions."""
+
+from datetime import timedelta
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils import timezone
+from taggit.managers import TaggableManager
+from taggit.models import ItemBase, Tag
+
+from faq import content as contents
+from faq import seedfile
+
+from .collections import Collection, Topic
+from .natural import NaturalKey, NaturalManager
+
+
+class QuestionQuerySet(models.QuerySet):
+    def public(self):
+        """The one definition of what the public may see: questions with a live edition. Show that edition only."""
+        return self.filter(live__isnull=False)
+
+    def withdrawn(self):
+        """Questions that were public and no longer are; their addresses explain why."""
+        return self.filter(withdrawn_at__isnull=False)
+
+    def drafts(self):
+        """Questions that were never public."""
+        return self.filter(live__isnull=True, withdrawn_at__isnull=True)
+
+    def changed(self):
+        """Public questions whose working copy differs from what the public sees."""
+        return self.public().exclude(digest=F("live__digest"))
+
+    @staticmethod
+    def is_checked():
+        """The condition: checked against its sources, and not due again."""
+        return Q(check_due__gte=timezone.localdate())
+
+    @staticmethod
+    def is_overdue():
+        """The condition: checked once, but the next check's day has passed."""
+        return Q(check_due__lt=timezone.localdate())
+
+    @staticmethod
+    def is_unchecked():
+        """The condition: nobody has checked what the public sees now."""
+        return Q(checked_on__isnull=True)
+
+    def checked(self):
+        return self.filter(self.is_checked())
+
+    def overdue(self):
+        return self.filter(self.is_overdue())
+
+    def unchecked(self):
+        return self.filter(self.is_unchecked())
+
+    def in_order(self):
+        """By collection and number."""
+        return self.order_by("collection__title", "collection_id", "number")
+
+    def for_list(self):
+        """With all that a list of public answers shows."""
+        return self.select_related("collection", "live").in_order()
+
+    def for_detail(self):
+        """With all that one public answer shows."""
+        return self.select_related("collection", "live").prefetch_related("topics", "tags")
+
+
+class Question(NaturalKey):
+    """One question of a collection. Its number never changes."""
+
+    NATURAL_KEY = ["collection__slug", "number"]
+
+    class Interval(models.IntegerChoices):
+        MONTH = 30, "every 30 days"
+        QUARTER = 90, "every 90 days"
+        HALF_YEAR = 180, "every 180 days"
+        YEAR = 365, "every 365 days"
+
+    collection = models.ForeignKey(Collection, models.PROTECT, related_name="questions")
+    number = models.PositiveIntegerField(validators=[MinValueValidator(1)])
+    text = models.CharField("question", max_length=seedfile.MAX_QUESTION)
+    short_answer = models.TextField(
+        blank=True, max_length=500, help_text="The answer in one or two plain sentences, shown first. May be empty."
+    )
+    topics = models.ManyToManyField(Topic, blank=True, related_name="questions")
+    tags = TaggableManager(
+        blank=True, through="QuestionTag", help_text="Free keywords with commas between them, in readers' own words."
+    )
+    check_every = models.PositiveSmallIntegerField(
+        choices=Interval, default=Interval.HALF_YEAR, help_text="How long a check against the sources holds."
+    )
+
+    # Kept by `publishing` and `importing`; nobody types them.
+    last_key = models.PositiveIntegerField(default=0, editable=False)  # of its points: keys are never used again
+    digest = models.CharField(max_length=64, blank=True, editable=False)  # of the working copy, as of an edition
+    imported = models.TextField(blank=True, editable=False)  # the seed's text as last taken over: base of the merge
+    seed_conflict = models.TextField(blank=True, editable=False)  # the seed's newer text, if both sides changed
+    live = models.OneToOneField(
+        "faq.Edition", models.PROTECT, null=True, blank=True, editable=False, related_name="live_for"
+    )
+    withdrawn_at = models.DateTimeField(null=True, blank=True, editable=False)
+    withdrawn_because = models.TextField(blank=True, editable=False)
+    checked_on = models.DateField(null=True, blank=True, editable=False)  # the latest check of the live edition
+    check_due = models.DateField(null=True, blank=True, editable=False)
+
+    objects = NaturalManager.from_queryset(QuestionQuerySet)()
+
+    class Meta:
+        ordering = ["collection", "number"]
+        permissions = [
+            ("publish_question", "Can publish, withdraw and restore answers"),
+            ("check_question", "Can confirm answers against their sources"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["collection", "number"], name="question_number_once_in_collection"),
+            models.CheckConstraint(condition=Q(number__gte=1), name="question_number_from_1"),
+            models.CheckConstraint(condition=~Q(text=""), name="question_has_words"),
+            models.CheckConstraint(
+                condition=Q(live__isnull=True) | Q(withdrawn_at__isnull=True), name="question_live_or_withdrawn"
+            ),
+            models.CheckConstraint(
+                condition=Q(checked_on__isnull=True, check_due__isnull=True)
+                | Q(checked_on__isnull=False, check_due__gte=F("checked_on"), live__isnull=False),
+                name="question_checked_and_due_together",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.number}. {self.text}"
+
+    def clean(self):
+        self.text = contents.one_line(self.text)
+        self.short_answer = contents.one_line(self.short_answer)
+        errors = {}
+        if problem := seedfile.problem_with(self.text, seedfile.NUMBERED):
+            errors["text"] = problem
+        if self.short_answer and (problem := seedfile.problem_with(self.short_answer, seedfile.NUMBERED)):
+            errors["short_answer"] = problem
+        if errors:
+            raise ValidationError(errors)
+
+    def get_absolute_url(self):
+        """The lasting address. Its last part is made of the public words, so a draft has none."""
+        slug = contents.slug(self.live.content) if self.live else ""
+        return reverse("question", args=[self.collection.slug, self.number, slug] if slug else self._place)
+
+    def get_history_url(self):
+        return reverse("history", args=self._place)
+
+    @property
+    def _place(self):
+        return [self.collection.slug, self.number]
+
+    @property
+    def state(self):
+        """For editors: draft, withdrawn, changed (not all is public yet) or public."""
+        if self.live is None:
+            return "withdrawn" if self.withdrawn_at else "draft"
+        return "public" if self.digest == self.live.digest else "changed"
+
+    @property
+    def standing(self):
+        """For readers, how far the live edition can be trusted: checked, overdue, imported or revised."""
+        if self.checked_on:
+            return "overdue" if self.is_overdue else "checked"
+        return "imported" if self.live.imported else "revised"
+
+    @property
+    def is_overdue(self):
+        return self.check_due is not None and self.check_due < timezone.localdate()
+
+    def confirm(self, day):
+        """Note a check on `day`, and when the next one is due. (`publishing.check` is the act.)"""
+        self.checked_on, self.check_due = day, day + timedelta(days=self.check_every)
+
+
+class QuestionTag(ItemBase):
+    """A tag on a question. A table of its own, since taggit's general one names questions by database number."""
+
+    NATURAL_KEY = ["content_object__collection__slug", "content_object__number", "tag__name"]
+    natural_key = NaturalKey.natural_key
+
+    content_object = models.ForeignKey(Question, models.CASCADE, related_name="tagged")
+    tag = models.ForeignKey(Tag, models.CASCADE, related_name="tagged")
+
+    objects = NaturalManager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["content_object", "tag"], name="tag_once_on_question")]
+
+    def __str__(self):
+        return f"{self.tag} on {self.content_object}"
+
+
+class AnswerPoint(NaturalKey):
+    """One block of the working copy's answer: a paragraph, a numbered point or a bullet."""
+
+    NATURAL_KEY = ["question__collection__slug", "question__number", "key"]
+
+    class Kind(models.TextChoices):
+        PARAGRAPH = seedfile.PARAGRAPH, "Paragraph"
+        NUMBERED = seedfile.NUMBERED, "Numbered point"
+        BULLET = seedfile.BULLET, "Bullet"
+
+    class Depth(models.IntegerChoices):
+        TOP = 0, "no"
+        NESTED = 1, "under the numbered point before it"
+
+    class Numbering(models.TextChoices):
+        AUTO = contents.AUTO, "automatic"
+        RESTART = contents.RESTART, "start again at 1"
+        CONTINUE = contents.CONTINUE, "continue the list before"
+
+    question = models.ForeignKey(Question, models.CASCADE, related_name="points")
+    key = models.PositiveIntegerField(editable=False)
+    position = models.PositiveIntegerField(default=0)
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.PARAGRAPH)
+    depth = models.PositiveSmallIntegerField("nested", choices=Depth, default=Depth.TOP)
+    numbering = models.CharField(max_length=10, choices=Numbering, default=Numbering.AUTO, blank=True)
+    label = models.CharField(
+        max_length=60, blank=True, help_text="A few words in front of the text, shown in bold: “Label: text”."
+    )
+    text = models.TextField(blank=True, max_length=seedfile.MAX_LINE)
+
+    objects = NaturalManager()
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["question", "key"], name="point_key_once_in_question"),
+            models.CheckConstraint(condition=Q(depth=0) | Q(depth=1, kind="bullet"), name="point_only_bullets_nest"),
+            models.CheckConstraint(condition=Q(kind__in=["paragraph", "numbered", "bullet"]), name="point_kind_known"),
+            models.CheckConstraint(condition=~Q(label="", text=""), name="point_has_words"),
+        ]
+
+    def __str__(self):
+        return seedfile.join_label(self.label, self.text)[:80]
+
+    def save(self, *args, **kwargs):
+        if not self.key:
+            # In the database, so that two editors who add a point at once do not get the same key.
+            Question.objects.filter(pk=self.question_id).update(last_key=F("last_key") + 1)
+            self.key = Question.objects.values_list("last_key", flat=True).get(pk=self.question_id)
+            self.question.last_key = self.key
+        super().save(*args, **kwargs)
+
+    def clean(self):
+        self.label = contents.one_line(self.label).removesuffix(":").rstrip()
+        self.text = contents.one_line(self.text)
+        if not self.label:
+            self.label, self.text = seedfile.split_label(self.text)
+        elif seedfile.split_label(seedfile.join_label(self.label, self.text)) != (self.label, self.text):
+            raise ValidationError({"label": "A label is a few words without a full stop, colon or number at its end."})
+        if problem := seedfile.problem_with(seedfile.join_label(self.label, self.text), self.kind):
+            raise ValidationError({"text": problem})
+        if self.depth and self.kind != self.Kind.BULLET:
+            raise ValidationError({"depth": "Only a bullet can be nested. Make it a bullet, or choose “no”."})
+        if self.kind != self.Kind.NUMBERED:
+            self.numbering = self.Numbering.AUTO
+
+
+class Note(NaturalKey):
+    """A remark for editors about what the seed's text gets wrong, from the manifest. Never public."""
+
+    NATURAL_KEY = ["collection__slug", "text"]
+
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="notes")
+    questions = models.ManyToManyField(Question, related_name="notes")
+    kind = models.CharField(max_length=30)
+    text = models.TextField()
+    settled = models.BooleanField(default=False, help_text="Tick when the answers no longer deserve this remark.")
+
+    objects = NaturalManager()
+
+    class Meta:
+        ordering = ["collection", "id"]
+        constraints = [models.UniqueConstraint(fields=["collection", "text"], name="note_once_in_collection")]
+
+    def __str__(self):
+        return f"{self.kind}: {self.text[:80]}"

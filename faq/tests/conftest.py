@@ -1,0 +1,96 @@
+"""What many tests need: a small collection about a town library, people with roles, and a way to clear the database."""
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.test import Client, TransactionTestCase
+
+from faq import importing, manifest, seedfile
+
+LIBRARY = """\
+1. Who may borrow a book?
+Anyone who lives in Springfield. You need one of these:
+1. Library card: free at the desk.
+2. Day pass, for visitors:
+– valid until closing time
+– one book only
+2. How long may I keep a book?
+Three weeks. A reminder is sent before.
+3. Is there a bicycle stand?
+1. Yes, at the back door.
+"""
+
+ABOUT = manifest.Manifest(
+    title="Springfield library",
+    jurisdiction="Springfield",
+    description="Borrowing from the town library.",
+    origin="A leaflet.",
+    topics=(
+        manifest.Topic("cards", "Library cards", (1,), "How to get one."),
+        manifest.Topic("visits", "Visits", (2, 3), "Before you come."),
+    ),
+    tags=(manifest.Tag("card", (1,)), manifest.Tag("bicycle", (3,))),
+)
+
+
+def import_text(text=LIBRARY, about=ABOUT, slug="library", **options):
+    """Import seed text as `manage.py import_seed` would; returns the report."""
+    return importing.import_document(seedfile.parse(text), about, slug, **options)
+
+
+@pytest.fixture
+def library(db):
+    """The collection `library`, with three public questions as they were imported."""
+    return import_text(publish=True).collection
+
+
+@pytest.fixture
+def drafts(db):
+    """The same, never published."""
+    return import_text().collection
+
+
+def _person(name, group):
+    user = User.objects.create_user(name, password="correct horse", is_staff=True, first_name=name.title())
+    user.groups.add(Group.objects.get(name=group))
+    return user
+
+
+@pytest.fixture
+def editor(db):
+    return _person("erin", "Editors")
+
+
+@pytest.fixture
+def publisher(db):
+    return _person("pat", "Publishers")
+
+
+def logged_in(user):
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def _unseal():
+    """Drop the triggers that keep editions sealed; `post_migrate`, which a flush sends, installs them again."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            for name in ("faq_edition_no_update", "faq_edition_no_delete"):
+                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+        else:
+            cursor.execute("DROP FUNCTION IF EXISTS faq_edition_sealed() CASCADE")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _tests_may_clear_the_database():
+    """A test with real transactions empties all tables afterwards, which the database rightly refuses for editions."""
+    teardown = TransactionTestCase._fixture_teardown
+
+    def unsealed_teardown(self):
+        _unseal()
+        teardown(self)
+
+    TransactionTestCase._fixture_teardown = unsealed_teardown
+    yield
+    TransactionTestCase._fixture_teardown = teardown

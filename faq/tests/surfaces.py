@@ -1,0 +1,20 @@
+"""Every public address there is, for tests that walk all of them."""
+
+from django.urls import reverse
+
+from faq.models import Question, Topic
+
+
+def public_addresses():
+    """Addresses of all kinds of public page, for everything in the database that is public or was."""
+    yield from (reverse(name) for name in ("home", "question_list", "alive"))
+    for topic in Topic.objects.filter(questions__in=Question.objects.public()).distinct():
+        yield topic.get_absolute_url()
+    known = Question.objects.public() | Question.objects.withdrawn()
+    for slug in known.values_list("collection__slug", flat=True).distinct().order_by("collection__slug"):
+        yield reverse("collection", args=[slug])
+    for question in known.select_related("collection", "live"):
+        yield question.get_absolute_url()
+        yield question.get_history_url()
+        for edition in question.editions.all():
+            yield edition.get_absolute_url()

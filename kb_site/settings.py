@@ -1,0 +1,189 @@
+"""Settings, read from the environment.
+
+With nothing set the site runs on this machine alone: DEBUG off, an SQLite file and a generated secret key in `var/`.
+
+    VAR_DIR         folder for the database file, the secret key and collected static files (default: var)
+    SECRET_KEY      or SECRET_KEY_FILE; else VAR_DIR/secret_key, made on first use
+    DATABASE_URL    e.g. postgres://user:password@host/name (default: VAR_DIR/kb.sqlite3)
+    CACHE_URL       e.g. redis://host:6379/1 (default: memory of each process)
+    ALLOWED_HOSTS   comma-separated host names (default: this machine's own names)
+    SITE_NAME       what the site is called (default: Standing Answers)
+    DEBUG           on or off (default: off)
+"""
+
+import os
+import warnings
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.FileAwareEnv()
+
+
+def flag(name: str, default: bool) -> bool:
+    """A switch from the environment. Refuses what is neither on nor off, so that a typing error turns nothing off."""
+    value = env.str(name, default="on" if default else "off").strip().lower()
+    if value in ("on", "true", "yes", "1"):
+        return True
+    if value in ("off", "false", "no", "0"):
+        return False
+    raise ImproperlyConfigured(f"{name}={value!r} is neither on nor off. Set it to “on” or “off”, or leave it out.")
+
+
+def database() -> dict:
+    """The database that DATABASE_URL names, else an SQLite file in VAR_DIR."""
+    with warnings.catch_warnings(action="ignore"):  # one would print the address
+        try:
+            found = env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'kb.sqlite3'}")
+        except (ImproperlyConfigured, ValueError):
+            found = {}
+    if found.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
+        # The address is not repeated: it may hold a password, and this ends in a log.
+        raise ImproperlyConfigured(
+            "DATABASE_URL names no database that this site runs on. Set it to something like "
+            "postgres://user:password@host:5432/name or sqlite:////path/to/file, or leave it out."
+        )
+    return found
+
+
+def secret_key() -> str:
+    """The key from the environment, else the one in VAR_DIR, made on first use and readable by its owner only."""
+    if key := env.str("SECRET_KEY", default=""):
+        return key
+    path = VAR_DIR / "secret_key"
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(get_random_secret_key())
+    except FileExistsError:
+        pass
+    if key := path.read_text().strip():
+        return key
+    raise ImproperlyConfigured(f"The file {path} is empty. Delete it, and a new secret key is made at the next start.")
+
+
+VAR_DIR = Path(env.str("VAR_DIR", default="var"))
+VAR_DIR = VAR_DIR if VAR_DIR.is_absolute() else BASE_DIR / VAR_DIR
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+DEBUG = flag("DEBUG", default=False)
+SECRET_KEY = secret_key()
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+
+SITE_NAME = env.str("SITE_NAME", default="Standing Answers")
+
+INSTALLED_APPS = [
+    "faq.apps.FaqConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "taggit",
+    "django_filters",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "kb_site.middleware.admin_content_policy",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "kb_site.urls"
+WSGI_APPLICATION = "kb_site.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "kb_site.context.site",
+            ],
+        },
+    },
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+DATABASES = {"default": database()}
+# A connection for each request costs more than the request.
+DATABASES["default"]["CONN_MAX_AGE"] = None
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # Readers and a writer at the same time; writers queue instead of failing.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+    }
+elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    INSTALLED_APPS.append("django.contrib.postgres")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# A public page loads its style sheet from here, sends its forms here, and does nothing else.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_HTTPONLY = True
+
+TAGGIT_CASE_INSENSITIVE = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "loggers": {
+        "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        # Says which pages were not found and who asked for an unknown host: nothing that an operator can mend.
+        "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
+}
