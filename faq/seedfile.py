@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 MAX_LINE = 10_000
-"""Longest line, in characters. The longest paragraphs in real files have about 1,500."""
+"""Longest line, in characters without its marker. The longest paragraphs in real files have about 1,500."""
 
 MAX_QUESTION = 1_000
 """Longest question, in characters."""
@@ -46,7 +46,9 @@ PARAGRAPH, NUMBERED, BULLET = "paragraph", "numbered", "bullet"
 
 _NUMBER = re.compile(r"([0-9]{1,9})\.(?:\s+(.*))?", re.DOTALL)
 _BULLET = re.compile(r"[–\-•*](?:\s+(.*))?", re.DOTALL)
-_ASKS = re.compile(r"[?？؟][\s\"'”’»)\]]*$")
+_ASKS = re.compile(r"[?？؟][\s\"'”’»)\]!…*_]*(?:\([^()?？؟]*\)[\s*_]*)?$")  # also “Who?!”, “**Who?**”, “Who? (Adults)”
+# A question's number that was written in another way: “3.Who”, “3) Who”, “3．Who”.
+_MISTYPED = re.compile(r"\W*([0-9]{1,9})\s?[.)．]\s?[^\W\d]")
 # What neither a database, nor an HTML page, nor a feed may contain. A tab is white space.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _NEWLINE = re.compile(r"\r\n|\n|\r")
@@ -104,7 +106,7 @@ def parse(source: str | bytes) -> Document:
         raise SeedError(first.at, _quote(first), "The first line must be question 1: “1. ” and its text.")
     is_question = _decide(lines)
     _refuse_repeated_questions(lines, is_question)
-    return Document(tuple(_assemble(lines, is_question)), tuple(map(str, _doubts(lines, is_question))))
+    return Document(tuple(_assemble(lines, is_question)), tuple(map(str, _doubts(lines, is_question, True))))
 
 
 def render(document: Document) -> str:
@@ -127,7 +129,7 @@ def split_label(text: str) -> tuple[str, str]:
     A label is short, has no sentence in it, and opens a text or stands alone (“Benefits:”)."""
     label, colon, rest = text.partition(":")
     is_label = colon and label and len(label) <= 60 and not re.search(r"[.?!;]\s|[/\d]$|^https?$", label)
-    if is_label and label == label.strip() and (not rest or (rest.startswith(" ") and rest[1:].strip() == rest[1:])):
+    if is_label and label == label.strip() and rest != " " and rest in ("", " " + rest.strip()):
         return label, rest[1:]
     return "", text
 
@@ -151,6 +153,8 @@ def problem_with(text: str, kind: str = PARAGRAPH) -> str | None:
         return "This is empty: write something, or remove it."
     if _NEWLINE.search(text):
         return "This has a line break: put each paragraph in a point of its own."
+    if text != text.strip():
+        return "This starts or ends with white space: delete it."
     if kind == PARAGRAPH and (_NUMBER.fullmatch(text) or _BULLET.fullmatch(text)):
         marker = text.split()[0]
         return f"A paragraph cannot start with “{marker}”: make it a numbered point or a bullet, without “{marker}”."
@@ -173,8 +177,9 @@ class _Line(NamedTuple):
 def _decode(source: str | bytes) -> str:
     if isinstance(source, str):
         return source.removeprefix("\ufeff")
+    source = source.removeprefix(b"\xef\xbb\xbf")
     try:
-        return source.decode("utf-8-sig")
+        return source.decode()
     except UnicodeDecodeError as error:
         line = len(_NEWLINE.split(source[: error.start].decode("utf-8", "replace")))
         byte = f"the byte 0x{source[error.start]:02x}, which is not UTF-8"
@@ -187,8 +192,6 @@ def _lines(text: str) -> Iterator[_Line]:
             found = f"{_name(character.group())} at character {character.start() + 1}"
             raise SeedError(at, found, "A seed file holds text only: delete the character.")
         line = raw.strip()
-        if len(line) > MAX_LINE:
-            raise SeedError(at, f"a line of {len(line):,} characters", f"At most {MAX_LINE:,} fit: divide the line.")
         if not line:
             continue
         if numbered := _NUMBER.fullmatch(line):
@@ -199,6 +202,8 @@ def _lines(text: str) -> Iterator[_Line]:
             kind, number, rest = PARAGRAPH, 0, line
         if not rest:
             raise SeedError(at, f"“{line}” with nothing after it", "The text belongs on the same line as its marker.")
+        if len(rest) > MAX_LINE:
+            raise SeedError(at, f"a line of {len(rest):,} characters", f"At most {MAX_LINE:,} fit: divide the line.")
         yield _Line(at, kind, number, rest)
 
 
@@ -285,10 +290,13 @@ def _broken(lines: list[_Line], index: int, chosen: tuple[int, Any] | None) -> S
         fit += f" If this is a question, its number is taken: the last one was {question.number}."
     else:
         fit += f" If this is a question, question {question.number + 1} is missing or has another number."
-    suspect = next(_doubts(lines[:index], is_question), None)
-    if suspect is None:
+    for suspect in _doubts(lines[:index], is_question):
+        if suspect.line.at > question.at or suspect.line.number == question.number + 1:
+            break
+    else:
         return SeedError(line.at, _quote(line), fit)
-    # A line that asks, could only pass for a point, and led to a broken file: most likely the gap is there.
+    # A line that asks, could only pass for a point, and is in this answer or has the number that is missing here: most
+    # likely the gap is there.
     return SeedError(
         suspect.line.at,
         _quote(suspect.line),
@@ -299,15 +307,12 @@ def _broken(lines: list[_Line], index: int, chosen: tuple[int, Any] | None) -> S
 
 def _refuse_repeated_questions(lines: list[_Line], is_question: set[int]) -> None:
     """The same question again, number and all, may pass for a point of a list; it is a mistake all the same."""
-    asked: dict[tuple[int, str], int] = {}
-    for index, line in enumerate(lines):
-        if index in is_question:
-            asked[line.number, line.text] = line.at
-        elif line.kind == NUMBERED and line.asks and (line.number, line.text) in asked:
-            first = asked[line.number, line.text]
-            raise SeedError(
-                line.at, f"{_quote(line)} again", f"It is the question of line {first}: remove one of them."
-            )
+    asked = {(lines[index].number, lines[index].text): lines[index].at for index in is_question}
+    for line in lines:
+        at = asked.get((line.number, line.text), line.at)
+        if at != line.at:
+            first, again = sorted((at, line.at))
+            raise SeedError(again, f"{_quote(line)} again", f"It stands in line {first} already: remove one of them.")
 
 
 def _assemble(lines: list[_Line], is_question: set[int]) -> Iterator[Question]:
@@ -340,30 +345,46 @@ class _Doubt(NamedTuple):
         return f"line {self.line.at}: {_quote(self.line)} was read as {self.taken}. If that is wrong, {self.mend}."
 
 
-def _doubts(lines: list[_Line], is_question: set[int]) -> Iterator[_Doubt]:
+def _doubts(lines: list[_Line], is_question: set[int], complete: bool = False) -> Iterator[_Doubt]:
     """Where a question may have been taken for a point or a point for a question, so that a gap could hide.
 
-    A point that asks is no reason for doubt in a list whose first point asks."""
+    A point that asks is no reason for doubt in a list whose first point asks. But in the last answer of a `complete`
+    file no later question could show the gap: there, a point with an answer of its own must not look like its question.
+    """
+    last = max(is_question)
     question = point = 0
     list_asks = False
     for index, line in enumerate(lines):
         if line.kind != NUMBERED:
+            mistyped = _MISTYPED.match(line.text)
+            if mistyped and int(mistyped[1]) == question + 1 and line.kind == PARAGRAPH:
+                yield _Doubt(line, "a paragraph", f"it should start with “{question + 1}. ”, with a space")
             continue
         number = line.number
         if index in is_question:
-            if not line.asks and point and number == point + 1:
-                taken = f"question {number}, although it does not ask and could be a point of question {question}"
+            if point and number == point + 1 and (list_asks or not line.asks):
+                although = "could be" if line.asks else "does not ask and could be"
+                taken = f"question {number}, although it {although} a point of question {question}"
                 yield _Doubt(line, taken, f"question {number} is missing")
             question, point = number, 0
             continue
         point = number
         if point == 1:
             list_asks = line.asks
-        elif line.asks and not list_asks:
-            mend = f"question {question + 1} is missing" if point > question + 1 else f"question {point} stands twice"
-            if point == question + 1:
-                mend = f"the questions after number {point} are out of order"
-            yield _Doubt(line, f"point {point} of question {question}, although it asks", mend)
+        follower = lines[index + 1] if index + 1 < len(lines) else None
+        answered = follower is not None and (follower.kind != NUMBERED or follower.number == 1)
+        alike = complete and index > last and answered and line.asks == lines[last].asks
+        if (alike and (point > question or (point == 1 and line.asks))) or (line.asks and not list_asks):
+            if point > question + 1:
+                mend = f"question {question + 1} is missing"
+            elif point <= question or (answered and index < last):
+                mend = f"question {point} stands twice"
+            elif not answered:
+                mend = f"question {point} has no answer"
+            else:
+                mend = f"the questions after number {point} are out of order" if line.asks else "end it with “?”"
+            although = "it asks" if line.asks else "it could be a question"
+            yield _Doubt(line, f"point {point} of question {question}, although {although}", mend)
 
 
 def _quote(line: _Line) -> str:
