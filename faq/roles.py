@@ -7,7 +7,7 @@ _EDITOR = [
     "view_collection", "view_topic", "view_edition", "view_check", "view_tag", "add_tag",
     "view_question", "add_question", "change_question",
     "view_answerpoint", "add_answerpoint", "change_answerpoint", "delete_answerpoint",
-    "view_note", "add_note", "change_note",
+    "view_note", "add_note", "change_note", "view_report", "change_report", "view_sitetext",
 ]  # fmt: skip
 
 ROLES = {
@@ -16,7 +16,7 @@ ROLES = {
     "Site managers": [
         *_EDITOR,
         *(f"{verb}_{model}" for verb in ("add", "change", "delete") for model in ("topic", "tag")),
-        *(f"{verb}_{model}" for verb in ("add", "change") for model in ("collection", "user")),
+        *(f"{verb}_{model}" for verb in ("add", "change") for model in ("collection", "user", "sitetext")),
         "view_user",
         "view_group",
     ],

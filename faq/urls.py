@@ -1,8 +1,8 @@
-"""Public addresses. They last: see promise 6 in the README."""
+"""Public addresses with pages. They last: see promise 6 in the README. Each also exists below `/es/`."""
 
 from django.urls import path
 
-from . import views
+from . import feeds, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -11,7 +11,12 @@ urlpatterns = [
     path("answers/<slug:collection>/", views.collection, name="collection"),
     path("answers/<slug:collection>/<int:number>/", views.question, name="question"),
     path("answers/<slug:collection>/<int:number>/history/", views.history, name="history"),
+    path("answers/<slug:collection>/<int:number>/report/", views.report, name="report"),
     path("answers/<slug:collection>/<int:number>/editions/<int:edition>/", views.edition, name="edition"),
     path("answers/<slug:collection>/<int:number>/<slug:slug>/", views.question, name="question"),
-    path("healthz", views.alive, name="alive"),
+    path("reports/<str:receipt>/", views.receipt, name="receipt"),
+    path("changes/", views.changes, name="changes"),
+    path("changes.atom", views.public_page(feeds.Changes()), name="feed"),
+    path("about/", views.about, name="about"),
+    path("accessibility/", views.accessibility, name="accessibility"),
 ]

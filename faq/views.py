@@ -1,42 +1,53 @@
 """The public site. Each view reads live editions only, through `Question.objects.public()`."""
 
+from itertools import pairwise
+
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_safe
+from django.urls import reverse
+from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_safe
 
+from . import diffing, reporting, structured_data
 from .filters import QuestionFilter
-from .models import Collection, Edition, Question, Topic
+from .models import Collection, Edition, Question, Report, Topic
 
 PER_PAGE = 20
 ON_HOME = 50
+RELATED = 5
 
 
-@require_safe
+def public_page(view):
+    """A page that is the same for every reader. A cache in front may keep it for a minute, a browser asks each time."""
+    return require_safe(cache_control(public=True, max_age=0, s_maxage=60, stale_while_revalidate=300)(view))
+
+
+@public_page
 def home(request):
     questions = list(Question.objects.public().for_list()[: ON_HOME + 1])
     context = {"topics": _topics(), "questions": questions[:ON_HOME], "more": len(questions) > ON_HOME}
     return render(request, "faq/home.html", context)
 
 
-@require_safe
+@public_page
 def question_list(request):
     wanted = QuestionFilter(request.GET, Question.objects.public().for_list())
     facets = wanted.facets()
+    chosen = [(facet["name"], choice) for facet in facets for choice in facet["choices"] if choice["chosen"]]
     context = {
         "filter": wanted,
         "facets": facets,
-        "chosen": [choice for facet in facets for choice in facet["choices"] if choice["chosen"]],
-        "kept": [
-            (facet["name"], choice["value"]) for facet in facets for choice in facet["choices"] if choice["chosen"]
-        ],
+        "chosen": [choice for _, choice in chosen],
+        "kept": [(name, choice["value"]) for name, choice in chosen],
         "page": Paginator(wanted.qs, PER_PAGE).get_page(request.GET.get("page")),
     }
     return render(request, "faq/question_list.html", context)
 
 
-@require_safe
+@public_page
 def topic(request, slug):
     subject = get_object_or_404(Topic, slug=slug)
     _refuse_unless_ever_public(subject.questions)
@@ -45,7 +56,7 @@ def topic(request, slug):
     return render(request, "faq/topic.html", {"topic": subject, "page": page})
 
 
-@require_safe
+@public_page
 def collection(request, collection):
     whole = get_object_or_404(Collection, slug=collection)
     _refuse_unless_ever_public(whole.questions)
@@ -54,7 +65,7 @@ def collection(request, collection):
     return render(request, "faq/collection.html", {"collection": whole, "page": page})
 
 
-@require_safe
+@public_page
 def question(request, collection, number, slug=""):
     """One answer. The number decides; a missing, old or wrong last part of the address leads to the right one."""
     wanted = _known(collection, number, Question.objects.for_detail())
@@ -64,35 +75,101 @@ def question(request, collection, number, slug=""):
         query = request.META["QUERY_STRING"]
         return HttpResponsePermanentRedirect(wanted.get_absolute_url() + (f"?{query}" if query else ""))
     neighbours = Question.objects.public().filter(collection=wanted.collection).for_list()
-    return render(
-        request,
-        "faq/question.html",
-        {
-            "question": wanted,
-            "edition": wanted.live,
-            "previous": neighbours.filter(number__lt=number).reverse().first(),
-            "next": neighbours.filter(number__gt=number).first(),
-        },
-    )
+    context = {
+        "question": wanted,
+        "edition": wanted.live,
+        "related": _related(wanted),
+        "previous": neighbours.filter(number__lt=number).reverse().first(),
+        "next": neighbours.filter(number__gt=number).first(),
+        "data": structured_data.encode(structured_data.faq_page(wanted.live, request.build_absolute_uri(request.path))),
+    }
+    return render(request, "faq/question.html", context)
 
 
-@require_safe
+@public_page
 def history(request, collection, number):
+    """All editions, newest first, each with what differs from the one before it."""
     wanted = _known(collection, number, Question.objects.for_detail())
     if wanted.live is None:
         return _withdrawn(request, wanted)
-    editions = wanted.editions.order_by("-number")
+    editions = list(wanted.editions.prefetch_related("checks").order_by("-number"))
+    for edition, before in pairwise(editions):
+        edition.changes = diffing.compare(before.content, edition.content)
+        edition.moved = diffing.moved(before.content, edition.content)
+    for edition in editions:
+        edition.question = wanted
     return render(request, "faq/history.html", {"question": wanted, "editions": editions})
 
 
-@require_safe
+@public_page
 def edition(request, collection, number, edition):
     wanted = _known(collection, number, Question.objects.for_detail())
     if wanted.live is None:
         return _withdrawn(request, wanted)
-    frozen = get_object_or_404(Edition, question=wanted, number=edition)
+    frozen = get_object_or_404(Edition.objects.prefetch_related("checks"), question=wanted, number=edition)
     frozen.question = wanted
     return render(request, "faq/edition.html", {"question": wanted, "edition": frozen})
+
+
+@public_page
+def changes(request):
+    page = Paginator(Edition.objects.news(), PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "faq/changes.html", {"page": page})
+
+
+@public_page
+def about(request):
+    counts = Question.objects.public().aggregate(
+        public=Count("pk"),
+        checked=Count("pk", filter=Question.objects.is_checked()),
+        overdue=Count("pk", filter=Question.objects.is_overdue()),
+    )
+    return render(request, "faq/about.html", {"counts": counts, "collections": _public_collections()})
+
+
+@public_page
+def accessibility(request):
+    return render(request, "faq/accessibility.html")
+
+
+@csrf_exempt  # there is no log-in here that a foreign page could misuse, and the token would need a cookie
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def report(request, collection, number):
+    """A form to report a problem with one edition, perhaps with one point of it."""
+    wanted = _known(collection, number, Question.objects.for_detail())
+    if wanted.live is None:
+        return _withdrawn(request, wanted)
+    edition = wanted.editions.filter(number=_positive(request.GET.get("edition"))).first() or wanted.live
+    posted = request.POST if request.method == "POST" else None
+    form = reporting.ReportForm(posted, edition=edition, initial={"point": request.GET.get("point")})
+    status, too_many = 200, False
+    if request.method == "POST" and form.is_valid():
+        try:
+            kept = reporting.store(edition, form.cleaned_data["point"], form.cleaned_data["text"])
+        except reporting.TooMany:
+            status, too_many = 429, True
+        else:
+            return HttpResponse(status=303, headers={"Location": kept.get_absolute_url()})
+    elif request.method == "POST":
+        status = 400
+    context = {"question": wanted, "edition": edition, "form": form, "too_many": too_many}
+    return render(request, "faq/report.html", context, status=status)
+
+
+@never_cache
+@require_safe
+def receipt(request, receipt):
+    """What became of a report; only who sent it knows the address."""
+    reports = Report.objects.select_related("edition__question__collection", "answered_by__question__collection")
+    return render(request, "faq/receipt.html", {"report": get_object_or_404(reports, receipt=receipt)})
+
+
+@require_safe
+def robots(request):
+    sitemap = request.build_absolute_uri(reverse("sitemap"))
+    text = f"User-agent: *\nDisallow: /admin/\nDisallow: /reports/\nDisallow: /*/report/\nSitemap: {sitemap}\n"
+    return HttpResponse(text, content_type="text/plain")
 
 
 @require_safe
@@ -130,7 +207,26 @@ def _withdrawn(request, question):
     return render(request, "faq/withdrawn.html", {"question": question}, status=410)
 
 
+def _related(question):
+    """What editors chose to be read next, else others of the same topics."""
+    public = Question.objects.public().for_list()
+    chosen = list(public.filter(pk__in=question.related.values("pk"))[:RELATED])
+    if chosen:
+        return chosen
+    others = public.filter(topics__in=question.topics.all()).exclude(pk=question.pk)
+    return list(others.annotate(shared=Count("topics")).order_by("-shared", "collection_id", "number")[:RELATED])
+
+
 def _topics():
     """Topics that have public questions, each with their number as `count`."""
     public = Question.objects.public()
     return Topic.objects.annotate(count=Count("questions", filter=Q(questions__in=public))).filter(count__gt=0)
+
+
+def _public_collections():
+    return Collection.objects.filter(questions__in=Question.objects.public()).distinct()
+
+
+def _positive(text):
+    """A number from an address, or None: what is none cannot name an edition or a point."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None

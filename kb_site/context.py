@@ -1,7 +1,34 @@
 """What every template may use."""
 
 from django.conf import settings
+from django.urls import translate_url
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import get_language_info
+
+from faq import markup
+
+
+def _text(name, language):
+    """A text of the site in the reader's language, else in the site's own, as HTML; empty if nobody wrote it."""
+    from faq.models import SiteText
+
+    texts = dict(SiteText.objects.filter(name=name).values_list("language", "text"))
+    return markup.render(texts.get(language) or texts.get(settings.LANGUAGE_CODE) or "")
 
 
 def site(request):
-    return {"site_name": settings.SITE_NAME}
+    language = getattr(request, "LANGUAGE_CODE", settings.LANGUAGE_CODE)
+    return {
+        "site_name": settings.SITE_NAME,
+        "leave_url": settings.LEAVE_URL,
+        "language": language,
+        # The same page in the interface's other languages, as (code, its own name, address).
+        "translations": [
+            (code, get_language_info(code)["name_local"], translate_url(request.get_full_path(), code))
+            for code, _ in settings.LANGUAGES
+            if code != language
+        ],
+        "texts": {
+            name: SimpleLazyObject(lambda name=name: _text(name, language)) for name in ("help", "who", "contact")
+        },
+    }

@@ -1,7 +1,17 @@
 """Middleware of this site."""
 
+import gzip
+import hashlib
+
+import brotli
 from csp.constants import SELF
+from django.conf import settings
 from django.urls import reverse
+from django.utils import translation
+from django.utils.cache import get_conditional_response, patch_vary_headers
+
+# Text that is shorter than this gains nothing.
+_WORTH_COMPRESSING = 200
 
 
 def admin_content_policy(get_response):
@@ -14,3 +24,51 @@ def admin_content_policy(get_response):
         return response
 
     return middleware
+
+
+def language_of_address(get_response):
+    """The interface's language is what the address says (`/es/…`), and never guessed from the reader's browser."""
+
+    def middleware(request):
+        language = translation.get_language_from_path(request.path_info) or settings.LANGUAGE_CODE
+        with translation.override(language):
+            request.LANGUAGE_CODE = language
+            response = get_response(request)
+        response.headers.setdefault("Content-Language", language)
+        return response
+
+    return middleware
+
+
+def compact_public_pages(get_response):
+    """Compress public responses and answer 304 to who has them already, by a strong ETag over what is sent.
+
+    Only public ones: they hold nothing secret, so their compressed size gives nothing away."""
+
+    def middleware(request):
+        response = get_response(request)
+        if response.streaming or "public" not in response.get("Cache-Control", "").split(", "):
+            return response
+        patch_vary_headers(response, ["Accept-Encoding"])
+        if len(response.content) >= _WORTH_COMPRESSING and not response.has_header("Content-Encoding"):
+            _compress(response, request.META.get("HTTP_ACCEPT_ENCODING", ""))
+        etag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
+        response.headers["ETag"] = etag
+        if response.status_code != 200:
+            return response
+        return get_conditional_response(request, etag=etag, response=response)
+
+    return middleware
+
+
+def _compress(response, accepted):
+    encodings = {part.partition(";")[0].strip() for part in accepted.split(",") if "q=0" not in part.replace(" ", "")}
+    if "br" in encodings:
+        response.content, name = brotli.compress(response.content, quality=5), "br"
+    elif "gzip" in encodings:
+        # Without a time in it: the same page is the same bytes, and has the same ETag.
+        response.content, name = gzip.compress(response.content, compresslevel=6, mtime=0), "gzip"
+    else:
+        return
+    response.headers["Content-Encoding"] = name
+    response.headers["Content-Length"] = str(len(response.content))

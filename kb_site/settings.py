@@ -8,6 +8,7 @@ With nothing set the site runs on this machine alone: DEBUG off, an SQLite file 
     CACHE_URL       e.g. redis://host:6379/1 (default: memory of each process)
     ALLOWED_HOSTS   comma-separated host names (default: this machine's own names)
     SITE_NAME       what the site is called (default: Standing Answers)
+    LEAVE_URL       a neutral page where “Leave this page” leads (default: Wikipedia)
     DEBUG           on or off (default: off)
 """
 
@@ -74,6 +75,7 @@ SECRET_KEY = secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 
 SITE_NAME = env.str("SITE_NAME", default="Standing Answers")
+LEAVE_URL = env.str("LEAVE_URL", default="https://www.wikipedia.org/")
 
 INSTALLED_APPS = [
     "faq.apps.FaqConfig",
@@ -82,6 +84,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.sitemaps",
     "django.contrib.staticfiles",
     "django.forms",
     "taggit",
@@ -94,7 +97,9 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "kb_site.middleware.admin_content_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "kb_site.middleware.compact_public_pages",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "kb_site.middleware.language_of_address",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -147,6 +152,9 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("es", "Spanish")]
+FORMAT_MODULE_PATH = ["kb_site.formats"]
+LOCALE_PATHS = [BASE_DIR / "faq" / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 

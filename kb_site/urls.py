@@ -1,11 +1,19 @@
-"""All addresses of the site: the admin, and everything else in `faq`."""
+"""All addresses of the site: the admin, what machines ask for, and everything else in `faq`."""
 
+from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
+from django.contrib.sitemaps.views import sitemap
 from django.urls import include, path
+
+from faq import views
+from faq.sitemaps import SITEMAPS
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("", include("faq.urls")),
+    path("sitemap.xml", views.public_page(sitemap), {"sitemaps": SITEMAPS}, name="sitemap"),
+    path("robots.txt", views.robots, name="robots"),
+    path("healthz", views.alive, name="alive"),
+    *i18n_patterns(path("", include("faq.urls")), prefix_default_language=False),
 ]
 
 handler404 = "faq.views.not_found"

@@ -1,5 +1,5 @@
 """The editors' desk: Django's admin over the working copies. One file for each family of models."""
 
-from . import collections, questions
+from . import collections, questions, readers
 
-__all__ = ["collections", "questions"]
+__all__ = ["collections", "questions", "readers"]

@@ -165,10 +165,11 @@ class QuestionAdmin(admin.ModelAdmin):
     search_help_text = "Searches the working copies: questions, short answers and points."
     inlines = [PointInline]
     filter_horizontal = ["topics"]
+    autocomplete_fields = ["related"]
     save_on_top = True
     fieldsets = [
         (None, {"fields": [("collection", "number"), "text", "short_answer"]}),
-        ("Where readers find it", {"fields": ["topics", "tags"]}),
+        ("Where readers find it", {"fields": ["topics", "tags", "related"]}),
         ("Checks", {"fields": ["check_every"]}),
     ]
 

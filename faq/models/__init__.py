@@ -3,6 +3,11 @@
 from .collections import Collection, Topic
 from .editions import Check, Edition
 from .questions import AnswerPoint, Note, Question, QuestionTag
+from .reports import Report
 from .searching import SearchText
+from .words import SiteText
 
-__all__ = ["AnswerPoint", "Check", "Collection", "Edition", "Note", "Question", "QuestionTag", "SearchText", "Topic"]
+__all__ = [
+    "AnswerPoint", "Check", "Collection", "Edition", "Note", "Question", "QuestionTag", "Report", "SearchText",
+    "SiteText", "Topic",
+]  # fmt: skip

@@ -18,6 +18,14 @@ SEALED = "An edition is a record of what the public was shown, so it is never ch
 
 
 class EditionQuerySet(models.QuerySet):
+    def news(self):
+        """What is worth a notice: editions that changed the meaning of an answer which is public now, newest first."""
+        return (
+            self.filter(meaning_changed=True, question__live__isnull=False)
+            .select_related("question__collection", "question__live")
+            .order_by("-published_at", "-id")
+        )
+
     def update(self, **values):
         raise Sealed(SEALED)
 

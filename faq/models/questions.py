@@ -93,6 +93,12 @@ class Question(NaturalKey):
     tags = TaggableManager(
         blank=True, through="QuestionTag", help_text="Free keywords with commas between them, in readers' own words."
     )
+    related = models.ManyToManyField(
+        "self",
+        blank=True,
+        symmetrical=False,
+        help_text="Questions to read next. Without any, readers are shown others of the same topic.",
+    )
     check_every = models.PositiveSmallIntegerField(
         choices=Interval, default=Interval.HALF_YEAR, help_text="How long a check against the sources holds."
     )

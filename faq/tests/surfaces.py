@@ -4,10 +4,18 @@ from django.urls import reverse
 
 from faq.models import Question, Topic
 
+MACHINES = ["feed", "sitemap", "robots", "alive"]
+
 
 def public_addresses():
+    """Everything that the public can ask for: all pages, and what machines read."""
+    yield from html_addresses()
+    yield from (reverse(name) for name in MACHINES)
+
+
+def html_addresses():
     """Addresses of all kinds of public page, for everything in the database that is public or was."""
-    yield from (reverse(name) for name in ("home", "question_list", "alive"))
+    yield from (reverse(name) for name in ("home", "question_list", "changes", "about", "accessibility"))
     for topic in Topic.objects.filter(questions__in=Question.objects.public()).distinct():
         yield topic.get_absolute_url()
     known = Question.objects.public() | Question.objects.withdrawn()

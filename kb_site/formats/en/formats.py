@@ -1,0 +1,3 @@
+"""Dates in English without an order that half of the readers would take for another one."""
+
+DATE_FORMAT = "j F Y"
