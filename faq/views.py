@@ -219,8 +219,8 @@ def _related(question):
 
 def _topics():
     """Topics that have public questions, each with their number as `count`."""
-    public = Question.objects.public()
-    return Topic.objects.annotate(count=Count("questions", filter=Q(questions__in=public))).filter(count__gt=0)
+    counted = Topic.objects.annotate(count=Count("questions", filter=Q(questions__in=Question.objects.public())))
+    return counted.filter(count__gt=0).order_by("position", "name")  # a counting query forgets the model's order
 
 
 def _public_collections():

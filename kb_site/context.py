@@ -24,7 +24,7 @@ def site(request):
         "language": language,
         # The same page in the interface's other languages, as (code, its own name, address).
         "translations": [
-            (code, get_language_info(code)["name_local"], translate_url(request.get_full_path(), code))
+            (code, get_language_info(code)["name_local"], translate_url(request.path, code))
             for code, _ in settings.LANGUAGES
             if code != language
         ],

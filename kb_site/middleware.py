@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 
 import brotli
 from csp.constants import SELF
@@ -12,6 +13,8 @@ from django.utils.cache import get_conditional_response, patch_vary_headers
 
 # Text that is shorter than this gains nothing.
 _WORTH_COMPRESSING = 200
+# Templates are indented for people. (No public page has an element in which white space counts.)
+_INDENTATION = re.compile(rb"\s*\n\s*")
 
 
 def admin_content_policy(get_response):
@@ -50,8 +53,11 @@ def compact_public_pages(get_response):
         if response.streaming or "public" not in response.get("Cache-Control", "").split(", "):
             return response
         patch_vary_headers(response, ["Accept-Encoding"])
+        if response.get("Content-Type", "").startswith("text/html"):
+            response.content = _INDENTATION.sub(b"\n", response.content)
         if len(response.content) >= _WORTH_COMPRESSING and not response.has_header("Content-Encoding"):
             _compress(response, request.META.get("HTTP_ACCEPT_ENCODING", ""))
+        response.headers["Content-Length"] = str(len(response.content))
         etag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
         response.headers["ETag"] = etag
         if response.status_code != 200:
@@ -71,4 +77,3 @@ def _compress(response, accepted):
     else:
         return
     response.headers["Content-Encoding"] = name
-    response.headers["Content-Length"] = str(len(response.content))

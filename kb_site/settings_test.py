@@ -6,6 +6,7 @@ import tempfile
 _scratch = tempfile.TemporaryDirectory(prefix="kb-tests-")  # removed when the process ends
 os.environ.setdefault("VAR_DIR", _scratch.name)
 os.environ.setdefault("SECRET_KEY", "only-for-tests")
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # the browser's driver runs an event loop of its own
 
 from .settings import *  # noqa: F403
 from .settings import STORAGES

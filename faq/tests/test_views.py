@@ -11,7 +11,7 @@ from django.utils import timezone
 from lxml import html as lxml_html
 
 from faq import publishing
-from faq.models import Question
+from faq.models import Question, Topic
 from faq.tests.conftest import import_text
 from faq.tests.surfaces import html_addresses, public_addresses
 
@@ -261,6 +261,11 @@ def test_pages_need_few_queries_however_much_they_show(
     import_text(more, slug="library-2", publish=True)
     with django_assert_max_num_queries(len(few)):
         client.get(addresses[name])
+
+
+def test_topics_stand_in_the_editors_order(library, client):
+    Topic.objects.filter(slug="visits").update(position=0)
+    assert [topic.slug for topic in client.get("/").context["topics"]] == ["visits", "cards"]
 
 
 def test_the_style_sheet_exists(client):

@@ -1,0 +1,55 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faq import diffing
+from faq.diffing import ADDED, REMOVED, SAME
+from faq.tests.test_content import block, content
+
+pytestmark = pytest.mark.pure
+
+TEXT = st.text(alphabet="ab \n", max_size=30)
+
+
+def changes(old, new):
+    return [(line.key, line.parts) for line in diffing.compare(old, new) if line.changed]
+
+
+def test_words_are_marked_one_by_one():
+    assert diffing.words("The loan is three weeks.", "The loan is four weeks.") == (
+        (SAME, "The loan is "), (REMOVED, "three "), (ADDED, "four "), (SAME, "weeks."),
+    )  # fmt: skip
+
+
+@given(TEXT, TEXT)
+def test_both_texts_can_be_read_out_of_the_difference(old, new):
+    parts = diffing.words(old.lstrip(), new.lstrip())
+    assert "".join(text for state, text in parts if state != ADDED).split() == old.split()
+    assert "".join(text for state, text in parts if state != REMOVED) == new.lstrip()
+
+
+def test_a_block_is_the_same_if_its_key_is_the_same_wherever_it_stands():
+    old = content(block(1, "paragraph", "First."), block(2, "paragraph", "Second."), block(3, "paragraph", "Third."))
+    new = content(block(3, "paragraph", "Third."), block(1, "paragraph", "First."), block(4, "paragraph", "New."))
+    assert changes(old, new) == [(2, ((REMOVED, "Second."),)), (4, ((ADDED, "New."),))]
+    assert diffing.moved(old, new)
+
+
+def test_a_removed_block_stands_where_it_stood():
+    old = content(block(1, "paragraph", "a"), block(2, "paragraph", "b"), block(3, "paragraph", "c"))
+    new = content(block(1, "paragraph", "a"), block(3, "paragraph", "c"))
+    assert [line.key for line in diffing.compare(old, new)] == [None, 1, 2, 3]
+    assert not diffing.moved(old, new)
+
+
+def test_question_and_short_answer_are_compared_too():
+    old, new = content(question="Who may?"), content(question="Who can?", short_answer="All.")
+    assert changes(old, new) == [
+        (None, ((SAME, "Who "), (REMOVED, "may?"), (ADDED, "can?"))),
+        (None, ((ADDED, "All."),)),
+    ]
+
+
+def test_an_answer_compared_with_itself_has_no_change():
+    same = content(block(1, "numbered", "free", 1, label="Card"))
+    assert changes(same, same) == [] and not diffing.moved(same, same)
