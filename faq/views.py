@@ -6,6 +6,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -183,7 +184,8 @@ def not_found(request, exception):
 
 
 def server_error(request):
-    return render(request, "500.html", status=500)
+    """Without the request, so that nothing is looked up for it: that may be what failed."""
+    return HttpResponse(render_to_string("500.html"), status=500)
 
 
 def _known(collection, number, questions):
