@@ -19,9 +19,46 @@ help: ## list what there is to do
 	@echo "  PYTHON=$(PYTHON)  HOST=$(HOST)  PORT=$(PORT)  VAR_DIR=$(VAR_DIR)"
 
 run: venv-run ## make everything ready and start the site (Ctrl-C stops it)
+	@.venv/bin/python -c "$$CHECK_ADDRESS" "$(HOST)" "$(PORT)"
 	@.venv/bin/python manage.py prepare
-	@exec .venv/bin/granian --interface wsgi --host "$(HOST)" --port "$(PORT)" --workers 2 --blocking-threads 1 \
-	  --no-ws --workers-kill-timeout 10 --log-level warning kb_site.wsgi:application
+	@exec .venv/bin/python -c "$$SERVE" .venv/bin/granian --interface wsgi --host "$(HOST)" --port "$(PORT)" \
+	  --workers 2 --blocking-threads 1 --no-ws --workers-kill-timeout 10 --log-level warning kb_site.wsgi:application
+
+# A second granian on the same port would start without a word and answer every other request.
+define CHECK_ADDRESS
+import socket, sys
+host, port = sys.argv[1:]
+try:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+except (OSError, ValueError, OverflowError) as error:
+    sys.exit(f"No site can be served at {host}:{port} ({error}). Is one running there already?\n"
+             "Another port: make run PORT=8001")
+endef
+export CHECK_ADDRESS
+
+# Keeps the server out of the terminal's reach and tells it itself when to stop. Else Ctrl-C reaches granian's workers
+# twice, from the terminal and from granian, and now and then one hangs until it is killed; and closing the terminal's
+# window, which granian takes for the wish to reload, would leave the server running with nobody to stop it.
+define SERVE
+import signal, subprocess, sys
+server, asked = None, False
+def stop(*_):
+    global asked
+    if server and not asked:
+        server.terminate()
+    asked = True
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+        signal.signal(number, stop)
+server = subprocess.Popen(sys.argv[1:], start_new_session=True)
+if asked:  # before there was anything to stop
+    server.terminate()
+sys.exit(server.wait() and 1)
+endef
+export SERVE
 
 test: venv-dev ## run all tests, on SQLite and then on PostgreSQL
 	@$(MAKE) --no-print-directory --keep-going test-sqlite test-postgres

@@ -5,6 +5,7 @@ from functools import wraps
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
+from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.forms.models import BaseInlineFormSet
@@ -12,6 +13,7 @@ from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from taggit.forms import TagWidget
 
 from faq import publishing
 from faq.models import AnswerPoint, Note, Question
@@ -80,7 +82,6 @@ class PointForm(forms.ModelForm):
         required=False,
         min_value=0,
         max_value=100_000,
-        help_text="Points stand in this order. Numbers need not follow each other; empty means last.",
         widget=forms.NumberInput(attrs={"class": "vIntegerField"}),
     )
 
@@ -96,7 +97,7 @@ class PointInline(admin.StackedInline):
     formset = PointFormSet
     extra = 0
     verbose_name = "point"
-    verbose_name_plural = "Answer, point by point"
+    verbose_name_plural = "Answer: points stand in the order of their places; an empty place means last"
     fields = [("position", "kind", "depth", "numbering"), "label", "text"]
 
 
@@ -178,6 +179,17 @@ class QuestionAdmin(admin.ModelAdmin):
 
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("topics")
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        rows = {"text": 2, "short_answer": 3}.get(db_field.name)
+        if rows:
+            kwargs["widget"] = AdminTextareaWidget(attrs={"rows": rows})
+        elif db_field.name == "tags":
+            kwargs["widget"] = TagWidget(attrs={"class": "vLargeTextField"})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def view_on_site(self, question):
+        return question.get_absolute_url() if question.live else None
 
     def get_readonly_fields(self, request, obj=None):
         return ["collection", "number"] if obj else []
