@@ -24,18 +24,19 @@ run: venv-run ## make everything ready and start the site (Ctrl-C stops it)
 	@exec .venv/bin/python -c "$$SERVE" .venv/bin/granian --interface wsgi --host "$(HOST)" --port "$(PORT)" \
 	  --workers 2 --blocking-threads 1 --no-ws --workers-kill-timeout 10 --log-level warning kb_site.wsgi:application
 
-# A second granian on the same port would start without a word and answer every other request.
+# A second granian on the same port would start without a word and answer every other request. What it cannot make out
+# (it takes addresses in numbers only) it tells in fifty lines.
 define CHECK_ADDRESS
-import socket, sys
+import ipaddress, socket, sys
 host, port = sys.argv[1:]
 try:
-    family, kind, protocol, _, address = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, protocol) as probe:
+    version = ipaddress.ip_address(host).version
+    with socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(address)
+        probe.bind((host, int(port)))
 except (OSError, ValueError, OverflowError) as error:
-    sys.exit(f"No site can be served at {host}:{port} ({error}). Is one running there already?\n"
-             "Another port: make run PORT=8001")
+    sys.exit(f"The site cannot be served at HOST={host} PORT={port}: {error}.\n"
+             "Where it is running already, stop that, or choose another port: make run PORT=8001")
 endef
 export CHECK_ADDRESS
 

@@ -186,10 +186,10 @@ def _import_batch(batch, collection, labels, report, publish):
     AnswerPoint.objects.filter(question__in=[question for question, _ in written if question in touched]).delete()
     AnswerPoint.objects.bulk_create(point for _, points in written for point in points)
     for question, points in written:
-        question.digest = contents.digest(publishing.working_content(question, points))
+        publishing.note_content(question, publishing.working_content(question, points))
         question._prefetched_objects_cache = {"points": points}
     Question.objects.bulk_update(
-        [*touched, *new], ["text", "last_key", "digest", "imported", "seed_conflict"], batch_size=BATCH
+        [*touched, *new], ["text", "last_key", "digest", "findings", "imported", "seed_conflict"], batch_size=BATCH
     )
     if publish:
         _publish(batch, known, dict(report.outcomes[-len(batch) :]), report)

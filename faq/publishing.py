@@ -1,11 +1,12 @@
 """The one door between the working copy and the public: seal, withdraw, restore, check."""
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from . import content as contents
-from . import search, seedfile
+from . import search, seedfile, wording
 from .models import AnswerPoint, Check, Edition, Question
 
 IMPORTED = "Imported from a seed file. Nobody has checked it yet."
@@ -60,8 +61,14 @@ def preview(question):
 
 def refresh(question):
     """Note what the working copy looks like now. To be called after any change to a question or its points."""
-    question.digest = contents.digest(working_content(question))
-    question.save(update_fields=["digest"])
+    note_content(question, working_content(question))
+    question.save(update_fields=["digest", "findings"])
+
+
+def note_content(question, content):
+    """Set what is derived from the working copy's content, for lists that must not compute it."""
+    question.digest = contents.digest(content)
+    question.findings = len(wording.review(content))
 
 
 @transaction.atomic
@@ -74,6 +81,10 @@ def publish(question, *, by, note, meaning_changed=True):
         raise CannotPublish("Say in a few words what changed: readers see it in the answer's history.")
     if problem := problem_with(edition.content):
         raise CannotPublish(problem)
+    blocking = [finding for finding in wording.review(edition.content) if finding.kind in settings.WORDING_BLOCKS]
+    if blocking:
+        kind, quote = wording.KINDS[blocking[0].kind], blocking[0].quote
+        raise CannotPublish(f"{kind}: “{quote}”. {blocking[0].why} This site publishes no answer with such words.")
     if question.live and question.live.digest == edition.digest:
         raise CannotPublish("The public sees exactly this already, so there is nothing to publish.")
     edition.change_note = note

@@ -9,6 +9,7 @@ With nothing set the site runs on this machine alone: DEBUG off, an SQLite file 
     ALLOWED_HOSTS   comma-separated host names (default: this machine's own names)
     SITE_NAME       what the site is called (default: Standing Answers)
     LEAVE_URL       a neutral page where “Leave this page” leads (default: Wikipedia)
+    WORDING_BLOCKS  kinds of wording findings that stop publishing, such as generator,undated (default: none)
     DEBUG           on or off (default: off)
 """
 
@@ -75,6 +76,7 @@ SECRET_KEY = secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 
 SITE_NAME = env.str("SITE_NAME", default="Standing Answers")
+WORDING_BLOCKS = env.list("WORDING_BLOCKS", default=[])
 LEAVE_URL = env.str("LEAVE_URL", default="https://www.wikipedia.org/")
 
 INSTALLED_APPS = [

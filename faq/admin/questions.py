@@ -13,9 +13,10 @@ from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.html import format_html, format_html_join
 from taggit.forms import TagWidget
 
-from faq import publishing
+from faq import publishing, wording
 from faq.models import AnswerPoint, Note, Question
 
 STATES = {
@@ -61,6 +62,18 @@ class ConflictFilter(admin.SimpleListFilter):
         return queryset.exclude(seed_conflict="") if self.value() == "conflict" else queryset
 
 
+class FindingsFilter(admin.SimpleListFilter):
+    title, parameter_name = "wording", "wording"
+
+    def lookups(self, request, model_admin):
+        return [("findings", "With findings"), ("none", "Without")]
+
+    def queryset(self, request, queryset):
+        if self.value() == "findings":
+            return queryset.filter(findings__gt=0)
+        return queryset.filter(findings=0) if self.value() == "none" else queryset
+
+
 class PointFormSet(BaseInlineFormSet):
     """Points keep the order of their place numbers; a point without one goes to the end."""
 
@@ -98,7 +111,23 @@ class PointInline(admin.StackedInline):
     extra = 0
     verbose_name = "point"
     verbose_name_plural = "Answer: points stand in the order of their places; an empty place means last"
-    fields = [("position", "kind", "depth", "numbering"), "label", "text"]
+    fields = [("position", "kind", "depth", "numbering"), "label", "text", "findings"]
+    readonly_fields = ["findings"]
+
+    @admin.display(description="wording")
+    def findings(self, point):
+        """What stands out in this point as it was saved."""
+        question = point.question
+        if not hasattr(question, "reviewed"):
+            question.reviewed = wording.review(publishing.working_content(question))
+        return _as_list([finding for finding in question.reviewed if finding.key == point.key])
+
+
+def _as_list(findings):
+    if not findings:
+        return "–"
+    rows = ((wording.KINDS[f.kind], f"“{f.quote}”" if f.quote else "", f.why) for f in findings)
+    return format_html("<ul>{}</ul>", format_html_join("", "<li><strong>{}.</strong> {} {}</li>", rows))
 
 
 class PublishForm(forms.Form):
@@ -157,9 +186,9 @@ def verb(permission):
 
 @admin.register(Question)
 class QuestionAdmin(admin.ModelAdmin):
-    list_display = ["number", "text", "state", "checked", "topic_names", "collection"]
+    list_display = ["number", "text", "state", "checked", "findings", "topic_names", "collection"]
     list_display_links = ["text"]
-    list_filter = [StateFilter, CheckFilter, ConflictFilter, "topics", "tags", "collection"]
+    list_filter = [StateFilter, CheckFilter, FindingsFilter, ConflictFilter, "topics", "tags", "collection"]
     list_select_related = ["collection", "live"]
     list_per_page = 50
     search_fields = ["text", "short_answer", "points__label", "points__text"]
@@ -230,6 +259,7 @@ class QuestionAdmin(admin.ModelAdmin):
             context |= {
                 "state": STATES[obj.state],
                 "editions": obj.editions.order_by("-number"),
+                "findings": _as_list([f for f in wording.review(publishing.working_content(obj)) if f.key is None]),
                 "notes": Note.objects.filter(questions=obj, settled=False),
                 "verbs": self._verbs(request, obj),
             }

@@ -106,6 +106,7 @@ class Question(NaturalKey):
     # Kept by `publishing` and `importing`; nobody types them.
     last_key = models.PositiveIntegerField(default=0, editable=False)  # of its points: keys are never used again
     digest = models.CharField(max_length=64, blank=True, editable=False)  # of the working copy, as of an edition
+    findings = models.PositiveIntegerField(default=0, editable=False)  # of `faq.wording` in the working copy
     imported = models.TextField(blank=True, editable=False)  # the seed's text as last taken over: base of the merge
     seed_conflict = models.TextField(blank=True, editable=False)  # the seed's newer text, if both sides changed
     live = models.OneToOneField(

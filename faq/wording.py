@@ -1,0 +1,157 @@
+"""Looks at the words of an answer and says what makes it hard to read or hard to rely on. Pure: a content in (see
+`faq.content`), findings out. It only points; what is right is for people to say.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from . import seedfile
+
+GENERATOR, UNDATED, LONG, GRADE, ABBREVIATION, HEDGES, DUPLICATE, EMPTY = (
+    "generator", "undated", "long", "grade", "abbreviation", "hedges", "duplicate", "empty"
+)  # fmt: skip
+
+KINDS = {
+    GENERATOR: "A phrase of a text generator",
+    UNDATED: "“Now” without a date",
+    LONG: "A long sentence",
+    GRADE: "Hard to read",
+    ABBREVIATION: "An abbreviation that is not explained",
+    HEDGES: "Many hedges",
+    DUPLICATE: "The same point twice",
+    EMPTY: "A point without text",
+}
+
+LONG_SENTENCE = 30
+"""Words; a sentence with more is a finding."""
+HARD_GRADE = 12
+"""School years, by Flesch and Kincaid; an answer above is a finding. (Aim at 8.)"""
+MANY_HEDGES = 3
+"""Hedges in a hundred words; an answer with more is a finding."""
+
+_GENERATOR = re.compile(
+    r"\bas of my (?:last|latest|most recent)\b[^,.;]*"
+    r"|\bmy (?:last update|latest knowledge|knowledge cutoff|training data)\b"
+    r"|\bas of the (?:most recent|latest) information available\b|\b(?:the time of )?this response\b"
+    r"|\bas an? (?:AI|language model)\b|\bit is important to note that\b|\bup-to-date information\b",
+    re.IGNORECASE,
+)
+_UNDATED = re.compile(
+    r"\b(?:currently|recent(?:ly)?|nowadays|at present|to date|ongoing|presently|these days)\b", re.IGNORECASE
+)
+_DATE = re.compile(r"\b(?:19|20)\d\d\b")
+_HEDGE = re.compile(
+    r"\b(?:may|might|could|possibly|potentially|perhaps|generally|typically|usually|likely|seems?|appears?|often|sometimes)\b",
+    re.IGNORECASE,
+)
+_ABBREVIATION = re.compile(r"\b[A-Z][A-Z0-9]{1,7}s?\b")
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+# A full stop, question or exclamation mark ends a sentence if white space and no small letter follow. “U.S.” does not.
+_SENTENCE_END = re.compile(r"(?<![A-Z]\.[A-Z])(?<!\b[A-Z])[.!?][\"”’)]*\s+(?=[^a-z\s])")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to look at: its `kind` (a key of `KINDS`), the `key` of the point (None: the question, the short answer
+    or the whole), the words that it is about, and a sentence that says why."""
+
+    kind: str
+    key: int | None
+    quote: str
+    why: str
+
+
+def review(content):
+    """All findings about an answer, in reading order."""
+    texts = [(None, content["question"]), (None, content["short_answer"])]
+    texts += [(b["key"], seedfile.join_label(b["label"], b["text"])) for b in content["blocks"]]
+    texts = [(key, text) for key, text in texts if text]
+    whole = "\n".join(text for _, text in texts)
+    findings = []
+    for key, text in texts:
+        findings += _phrases(key, text)
+        findings += [
+            Finding(LONG, key, shorten(sentence), f"{count} words; up to {LONG_SENTENCE} are easy to follow.")
+            for sentence in sentences(text)
+            if (count := len(_WORD.findall(sentence))) > LONG_SENTENCE
+        ]
+    findings += _abbreviations(texts, whole)
+    findings += _points(content["blocks"])
+    answer = "\n".join(text for _, text in texts[1:])
+    words = _WORD.findall(answer)
+    if len(words) >= 50:
+        if (grade := reading_grade(answer)) > HARD_GRADE:
+            why = (
+                f"It takes about {grade:.0f} years of school to read this; aim at 8. Shorter sentences and words help."
+            )
+            findings.append(Finding(GRADE, None, "", why))
+        if (rate := 100 * len(_HEDGE.findall(answer)) / len(words)) > MANY_HEDGES:
+            usual = ", ".join(
+                f"“{hedge}”" for hedge, _ in Counter(map(str.lower, _HEDGE.findall(answer))).most_common(3)
+            )
+            why = f"{rate:.1f} hedges in a hundred words ({usual}). Say what is known, and what is not."
+            findings.append(Finding(HEDGES, None, "", why))
+    return findings
+
+
+def reading_grade(text):
+    """Years of school that English text takes to read, by Flesch and Kincaid. 0 for no words."""
+    words = _WORD.findall(text)
+    if not words:
+        return 0.0
+    count = sum(len(sentences(line)) for line in text.splitlines())
+    syllables = sum(map(_syllables, words))
+    return max(0.0, 0.39 * len(words) / max(count, 1) + 11.8 * syllables / len(words) - 15.59)
+
+
+def sentences(text):
+    """The sentences of one line of text."""
+    parts, start = [], 0
+    for end in _SENTENCE_END.finditer(text):
+        parts.append(text[start : end.end()].strip())
+        start = end.end()
+    return [part for part in [*parts, text[start:].strip()] if part]
+
+
+def shorten(text, length=80):
+    return text if len(text) <= length else text[:length].rsplit(None, 1)[0] + " …"
+
+
+def _phrases(key, text):
+    for match in _GENERATOR.finditer(text):
+        yield Finding(GENERATOR, key, match[0], "Machines write like this. Say it plainly, or leave it out.")
+    for match in _UNDATED.finditer(text):
+        sentence = next((s for s in sentences(text) if match[0] in s), text)
+        if not _DATE.search(sentence):
+            yield Finding(UNDATED, key, match[0], "Since when, and as of which day? Readers may come years later.")
+
+
+def _abbreviations(texts, whole):
+    seen = set()
+    for key, text in texts:
+        for name in _ABBREVIATION.findall(text):
+            bare = name.removesuffix("s") if name[-1] == "s" else name
+            if bare not in seen and f"({bare})" not in whole and f"{bare} (" not in whole:
+                yield Finding(ABBREVIATION, key, bare, f"Write it out once: “… ({bare})”.")
+            seen.add(bare)
+
+
+def _points(blocks):
+    first = {}
+    for block, after in zip(blocks, [*blocks[1:], None], strict=True):
+        folded = " ".join(_WORD.findall(f"{block['label']} {block['text']}".lower()))
+        if folded and folded in first:
+            yield Finding(DUPLICATE, block["key"], shorten(block["text"]), f"Point {first[folded]} says the same.")
+        first.setdefault(folded, block["key"])
+        if not block["text"] and not (after and after["depth"]):
+            yield Finding(EMPTY, block["key"], block["label"], "Write something, or nest bullets under it.")
+
+
+def _syllables(word):
+    """About how many syllables an English word has: groups of vowels, without a silent e at the end."""
+    groups = len(re.findall(r"[aeiouyáéíóúü]+", word.lower()))
+    silent = re.search(r"[^aeiouyl]e(?:d|s)?$", word.lower()) and not re.search(
+        r"[td]ed$|[sxz]es$|[cs]hes$", word.lower()
+    )
+    return max(1, groups - bool(silent))
