@@ -88,10 +88,11 @@ lint: venv-dev ## look for faults in code, templates and types
 	.venv/bin/djlint templates --check --lint --quiet
 	.venv/bin/mypy
 
+# djlint's status is 1 when it changed something; that it is well now, a second look says.
 format: venv-dev ## lay out code and templates as lint wants them
 	.venv/bin/ruff check --fix-only
 	.venv/bin/ruff format
-	.venv/bin/djlint templates --reformat --quiet
+	.venv/bin/djlint templates --reformat --quiet || .venv/bin/djlint templates --check --quiet
 
 check: venv-run ## check the settings for production, and that no migration is missing
 	.venv/bin/python manage.py check --deploy

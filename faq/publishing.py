@@ -47,6 +47,19 @@ def working_content(question, points=None):
     }
 
 
+def fingerprint(question):
+    """What an editor saw of a question when its page was opened: the working copy, and where readers find it.
+
+    A save that brings another fingerprint than the database has would undo somebody's work."""
+    found_by = [
+        sorted(question.topics.values_list("slug", flat=True)),
+        sorted(question.tags.values_list("name", flat=True)),
+        sorted(question.related.values_list("pk", flat=True)),
+        question.check_every,
+    ]
+    return contents.digest([working_content(question), found_by])
+
+
 def preview(question):
     """The edition that publishing would make now, unsaved."""
     content = working_content(question)

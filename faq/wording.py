@@ -5,6 +5,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from . import seedfile
 
@@ -139,7 +140,7 @@ def _abbreviations(texts, whole):
 
 def _points(blocks):
     first = {}
-    for block, after in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, after in zip_longest(blocks, blocks[1:]):
         folded = " ".join(_WORD.findall(f"{block['label']} {block['text']}".lower()))
         if folded and folded in first:
             yield Finding(DUPLICATE, block["key"], shorten(block["text"]), f"Point {first[folded]} says the same.")

@@ -7,7 +7,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -16,7 +15,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from taggit.forms import TagWidget
 
-from faq import publishing, wording
+from faq import diffing, publishing, wording
 from faq.models import AnswerPoint, Note, Question
 
 STATES = {
@@ -130,6 +129,48 @@ def _as_list(findings):
     return format_html("<ul>{}</ul>", format_html_join("", "<li><strong>{}.</strong> {} {}</li>", rows))
 
 
+STALE = (
+    "Nothing was saved: somebody else saved this question after you had opened it. Your text is still in the form, and "
+    "below you see what is different. Take over what you want to keep of theirs; then save again to replace it."
+)
+
+
+class QuestionForm(forms.ModelForm):
+    """Refuses a save over somebody else's save: it carries what the editor saw when the page was opened."""
+
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    stale = False
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and "seen" in self.fields:
+            self.initial["seen"] = publishing.fingerprint(self.instance)
+
+    def clean(self):
+        cleaned = super().clean()
+        if self.instance.pk and "seen" in self.fields:
+            # Held until the transaction of this request ends, so that two saves cannot both find it unchanged.
+            Question.objects.select_for_update().get(pk=self.instance.pk)
+            self.theirs = Question.objects.select_related("collection").get(pk=self.instance.pk)
+            now = publishing.fingerprint(self.theirs)
+            if cleaned.get("seen") != now:
+                self.stale = True
+                self.data = self.data.copy()
+                self.data[self.add_prefix("seen")] = now  # saving once more is meant
+                raise ValidationError(STALE)
+        return cleaned
+
+    def differences(self, formset):
+        """Lines of `diffing.compare` from what is in the database now to what this form and its points say."""
+        kept = [f for f in formset.forms if f.is_valid() and f.has_changed() | bool(f.instance.pk)]
+        points = [f.instance for f in kept if not f.cleaned_data.get("DELETE")]
+        points.sort(key=lambda point: (point.position is None, point.position))
+        for place, point in enumerate(points, start=1):
+            point.key = point.key or -place  # a new one has none yet
+        mine = publishing.working_content(self.instance, points)
+        return [line for line in diffing.compare(publishing.working_content(self.theirs), mine) if line.changed]
+
+
 class PublishForm(forms.Form):
     note = forms.CharField(
         label="What changed",
@@ -193,12 +234,13 @@ class QuestionAdmin(admin.ModelAdmin):
     list_per_page = 50
     search_fields = ["text", "short_answer", "points__label", "points__text"]
     search_help_text = "Searches the working copies: questions, short answers and points."
+    form = QuestionForm
     inlines = [PointInline]
     filter_horizontal = ["topics"]
     autocomplete_fields = ["related"]
     save_on_top = True
     fieldsets = [
-        (None, {"fields": [("collection", "number"), "text", "short_answer"]}),
+        (None, {"fields": [("collection", "number"), "text", "short_answer", "seen"]}),
         ("Where readers find it", {"fields": ["topics", "tags", "related"]}),
         ("Checks", {"fields": ["check_every"]}),
     ]
@@ -239,11 +281,6 @@ class QuestionAdmin(admin.ModelAdmin):
             return CHECKS["no"][0]
         return f"Overdue since {question.check_due}" if question.is_overdue else f"Checked on {question.checked_on}"
 
-    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
-        # Question, points, topics and the noted digest are saved together or not at all.
-        with transaction.atomic():
-            return super().changeform_view(request, object_id, form_url, extra_context)
-
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
         question = form.instance
@@ -255,6 +292,9 @@ class QuestionAdmin(admin.ModelAdmin):
             messages.warning(request, f"Saved, but it cannot be published like this. {problem}")
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        form = context["adminform"].form
+        if getattr(form, "stale", False):
+            context["differences"] = form.differences(context["inline_admin_formsets"][0].formset)
         if obj:
             context |= {
                 "state": STATES[obj.state],

@@ -107,6 +107,48 @@ def test_what_cannot_be_shown_is_refused_next_to_the_field_and_nothing_is_lost(l
     assert question().state == "public"
 
 
+def test_a_save_over_somebody_elses_save_is_refused_shows_both_and_loses_nothing(library, editor, publisher):
+    row = question()
+    mine, theirs = logged_in(editor), logged_in(publisher)
+    my_data, their_data = form_data(mine, row), form_data(theirs, row)
+    save(theirs, row, their_data | {"points-0-text": "Three weeks, or four."})
+    response = mine.post(page_of(row), my_data | {"points-0-text": "Three weeks for adults.", "short_answer": "Three."})
+    html = response.content.decode()
+    assert response.status_code == 200 and "Nothing was saved: somebody else saved this question" in html
+    assert question().points.get().text == "Three weeks, or four." and question().short_answer == ""
+    assert "Three weeks for adults.</textarea>" in html
+    [short, point] = response.context["differences"]
+    assert short.parts == (("added", "Three."),)
+    assert point.parts == (
+        ("same", "Three "), ("removed", "weeks, or four."), ("added", "weeks for adults.")
+    )  # fmt: skip
+    again = my_data | {
+        "points-0-text": "Three weeks for adults.",
+        "seen": response.context["adminform"].form["seen"].value(),
+    }
+    save(mine, row, again)
+    assert question().points.get().text == "Three weeks for adults."
+
+
+@pytest.mark.parametrize(
+    "change", [{"tags": "other"}, {"topics": []}, {"check_every": "30"}, {"points-0-DELETE": "on"}, {"text": "Other?"}]
+)
+def test_every_kind_of_change_by_somebody_else_is_noticed(library, editor, publisher, change):
+    row = question()
+    mine, theirs = logged_in(editor), logged_in(publisher)
+    my_data = form_data(mine, row)
+    save(theirs, row, form_data(theirs, row) | change)
+    response = mine.post(page_of(row), my_data)
+    assert response.status_code == 200 and "Nothing was saved" in response.content.decode()
+
+
+def test_a_page_that_does_not_say_what_it_saw_is_refused(library, editor):
+    client, row = logged_in(editor), question()
+    data = form_data(client, row)
+    data.pop("seen")
+    assert "Nothing was saved" in client.post(page_of(row), data).content.decode()
+
+
 def test_an_empty_point_is_refused_with_a_hint(library, editor):
     client, row = logged_in(editor), question()
     response = client.post(page_of(row), form_data(client, row) | {"points-0-text": "", "points-0-label": ""})

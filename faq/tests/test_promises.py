@@ -1,4 +1,4 @@
-"""The nine promises of the README, each with tests that try to break it. (Those about parsing and importing stand in
+"""The promises of the README, each with tests that try to break it. (Those about parsing and importing stand in
 `test_seedfile.py`, `test_importing.py` and `test_commands.py`.)"""
 
 import re
