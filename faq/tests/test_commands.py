@@ -245,7 +245,7 @@ def test_make_run_prepares_serves_and_stops(tmp_path):
         assert "DEBUG" not in fetch(f"{address}/nowhere/")[2]
         assert headers.get_all("Set-Cookie") is None
     finally:
-        os.killpg(server.pid, signal.SIGINT)
+        os.kill(server.pid, signal.SIGTERM)  # what `make run` makes of Ctrl-C
         printed = server.communicate(timeout=20)[0].decode()
     assert server.returncode == 0, printed
     assert "Traceback" not in printed
