@@ -270,3 +270,25 @@ def test_topics_stand_in_the_editors_order(library, client):
 
 def test_the_style_sheet_exists(client):
     assert finders.find("css/site.css")
+
+
+NASTY = [
+    "%00", "%ff", "%ed%a0%80", "9" * 40, "-1", "1e9", "%2e%2e%2f", "%27%20OR%201=1--", "%7B%7B7*7%7D%7D",
+    "%0d%0aSet-Cookie:a=b", "x" * 5000, "%e2%80%ae", "%D9%A3", "%C2%B2",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/questions/?q={0}&topic={0}&tag={0}", "/questions/?checked={0}&collection={0}&page={0}", "/topics/{0}/",
+        "/answers/{0}/", "/answers/library/{0}/", "/answers/library/2/{0}/", "/answers/library/2/editions/{0}/",
+        "/answers/library/2/report/?edition={0}&point={0}", "/reports/{0}/", "/changes/?page={0}", "/es/{0}/",
+        "/topics/visits/?page={0}", "/questions/?q={0}", "/questions/?{0}={0}",
+    ],
+)  # fmt: skip
+def test_no_address_breaks_the_site(library, client, address):
+    for nasty in NASTY:
+        response = client.get(address.replace("{0}", nasty))
+        assert response.status_code in (200, 301, 302, 404), (address, nasty[:30])
+        assert not response.cookies
