@@ -167,9 +167,7 @@ def _import_batch(batch, collection, labels, report, publish):
             new.append(question)
         else:
             question.collection = collection
-            ours = seedfile.render_question(
-                contents.seed_question(question.number, publishing.working_content(question))
-            )
+            ours = _as_text(question)
             outcome = merge(question.imported, ours, theirs)
             touched.append(question)
         if outcome in (CREATED, UPDATED):
@@ -193,6 +191,17 @@ def _import_batch(batch, collection, labels, report, publish):
     )
     if publish:
         _publish(batch, known, dict(report.outcomes[-len(batch) :]), report)
+
+
+def _as_text(question):
+    """The working copy as seed text. What text cannot say, that an editor changed a bullet's depth, is added."""
+    content = publishing.working_content(question)
+    text = seedfile.render_question(contents.seed_question(question.number, content))
+    parent, usual = False, []
+    for block in content["blocks"]:
+        parent = parent if block["kind"] == seedfile.BULLET else block["kind"] == seedfile.NUMBERED
+        usual.append(int(parent and block["kind"] == seedfile.BULLET))
+    return text if usual == [block["depth"] for block in content["blocks"]] else f"{text}(nested by an editor)\n"
 
 
 def _points(question, parsed):
@@ -233,7 +242,10 @@ def _publish(batch, known, outcomes, report):
         if outcomes[question.number] in (KEPT, CONFLICT) or question.state == "public":
             continue
         shown = question.live.content["short_answer"] if question.live else ""
-        if question.withdrawn_at:
+        problem = publishing.problem_with(publishing.working_content(question))
+        if problem:
+            report.held[question.number] = f"it cannot be shown like this ({problem.rstrip('.')})"
+        elif question.withdrawn_at:
             report.held[question.number] = "it was withdrawn"
         elif question.short_answer != shown:
             report.held[question.number] = "its short answer was edited and not published yet"

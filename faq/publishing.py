@@ -89,15 +89,11 @@ def publish(question, *, by, note, meaning_changed=True):
     """Seal the working copy and show it to the public. Returns the edition; raises `CannotPublish`."""
     question = _locked(question)
     edition = preview(question)
-    note = contents.one_line(note)
+    note = _words(note)
     if not note:
         raise CannotPublish("Say in a few words what changed: readers see it in the answer's history.")
     if problem := problem_with(edition.content):
         raise CannotPublish(problem)
-    blocking = [finding for finding in wording.review(edition.content) if finding.kind in settings.WORDING_BLOCKS]
-    if blocking:
-        kind, quote = wording.KINDS[blocking[0].kind], blocking[0].quote
-        raise CannotPublish(f"{kind}: “{quote}”. {blocking[0].why} This site publishes no answer with such words.")
     if question.live and question.live.digest == edition.digest:
         raise CannotPublish("The public sees exactly this already, so there is nothing to publish.")
     edition.change_note = note
@@ -136,7 +132,7 @@ def seal(pairs):
 def withdraw(question, *, because):
     """Take the answer off the public site; its addresses answer 410 and say why. Raises `CannotPublish`."""
     question = _locked(question)
-    because = contents.one_line(because)
+    because = _words(because)
     if question.live is None:
         raise CannotPublish("This answer is not public, so it cannot be withdrawn.")
     if not because:
@@ -184,7 +180,7 @@ def check(question, *, by, comment="", on=None):
         number=question.live.checks.count() + 1,
         by=signature(by),
         on=on,
-        comment=contents.one_line(comment),
+        comment=_words(comment),
     )
     question.confirm(on)
     question.save(update_fields=["checked_on", "check_due"])
@@ -208,7 +204,19 @@ def problem_with(content):
                 )
         else:
             parent = block["kind"] == seedfile.NUMBERED
+    blocking = [finding for finding in wording.review(content) if finding.kind in settings.WORDING_BLOCKS]
+    if blocking:
+        kind, quote = wording.KINDS[blocking[0].kind], blocking[0].quote
+        return f"{kind}: “{quote}”. {blocking[0].why} This site publishes no answer with such words."
     return None
+
+
+def _words(text):
+    """A note or reason as one line; raises `CannotPublish` if a page or a feed could not show it."""
+    text = contents.one_line(text)
+    if text and (problem := seedfile.problem_with(text, seedfile.NUMBERED)):
+        raise CannotPublish(problem)
+    return text
 
 
 def _locked(question):

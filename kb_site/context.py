@@ -26,7 +26,8 @@ def site(request):
         "translations": [
             (code, get_language_info(code)["name_local"], translate_url(request.path, code))
             for code, _ in settings.LANGUAGES
-            if code != language
+            # (“//name/” would be read as the address of another host.)
+            if code != language and not request.path.startswith("//")
         ],
         "texts": {
             name: SimpleLazyObject(lambda name=name: _text(name, language)) for name in ("help", "who", "contact")

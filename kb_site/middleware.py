@@ -13,6 +13,7 @@ from django.utils.cache import get_conditional_response, patch_vary_headers
 
 # Text that is shorter than this gains nothing.
 _WORTH_COMPRESSING = 200
+_REFUSED = re.compile(r";\s*q=0(?:\.0*)?\s*$")
 # Templates are indented for people. (No public page has an element in which white space counts.)
 _INDENTATION = re.compile(rb"\s*\n\s*")
 
@@ -68,7 +69,7 @@ def compact_public_pages(get_response):
 
 
 def _compress(response, accepted):
-    encodings = {part.partition(";")[0].strip() for part in accepted.split(",") if "q=0" not in part.replace(" ", "")}
+    encodings = {part.partition(";")[0].strip() for part in accepted.split(",") if not _REFUSED.search(part)}
     if "br" in encodings:
         response.content, name = brotli.compress(response.content, quality=5), "br"
     elif "gzip" in encodings:

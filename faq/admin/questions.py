@@ -15,6 +15,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from taggit.forms import TagWidget
 
+from faq import content as contents
 from faq import diffing, publishing, wording
 from faq.models import AnswerPoint, Note, Question
 
@@ -281,6 +282,10 @@ class QuestionAdmin(admin.ModelAdmin):
             return CHECKS["no"][0]
         return f"Overdue since {question.check_due}" if question.is_overdue else f"Checked on {question.checked_on}"
 
+    def save_model(self, request, obj, form, change):
+        # Only what the form has: what publishing and importing keep may have moved on since the row was read.
+        obj.save(update_fields=["text", "short_answer", "check_every"] if change else None)
+
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
         question = form.instance
@@ -396,7 +401,10 @@ class QuestionAdmin(admin.ModelAdmin):
         back = HttpResponseRedirect(reverse("admin:faq_question_change", args=[quote(question.pk)]))
         posted = request.method == "POST"
         form = form_class(request.POST if posted else None, initial=request.GET.dict())
-        if posted and form.is_valid():
+        seen = contents.digest([publishing.fingerprint(question), question.live_id, question.seed_conflict])
+        if posted and request.POST.get("seen", seen) != seen:
+            form.add_error(None, "Nothing was done: the question changed after you had opened this page. Look again.")
+        elif posted and form.is_valid():
             try:
                 message = act(**form.cleaned_data)
             except ValidationError as error:
@@ -413,6 +421,7 @@ class QuestionAdmin(admin.ModelAdmin):
             "title": title,
             "button": button,
             "lead": lead,
+            "seen": seen,
         }
         return TemplateResponse(request, "admin/faq/question/act.html", context)
 

@@ -302,3 +302,28 @@ def test_a_question_that_was_ever_public_cannot_be_deleted(library, publisher):
 def test_the_admin_runs_its_own_scripts_only(library, editor):
     policy = logged_in(editor).get("/admin/").headers["Content-Security-Policy"]
     assert "script-src 'self'" in policy and "unsafe" not in policy
+
+
+def test_a_verb_on_a_page_that_is_out_of_date_is_refused(library, editor, publisher):
+    desk, writing, row = logged_in(publisher), logged_in(editor), question()
+    save(writing, row, form_data(writing, row) | {"points-0-text": "Four weeks."})
+    seen = desk.get(page_of(row, "publish")).context["seen"]
+    save(writing, row, form_data(writing, row) | {"points-0-text": "Unseen words."})
+    response = desk.post(page_of(row, "publish"), {"note": "Longer.", "seen": seen})
+    assert "the question changed after you had opened this page" in response.content.decode()
+    assert question().live.number == 1
+
+
+def test_a_site_manager_cannot_become_or_change_a_superuser(db, publisher):
+    from django.contrib.auth.models import Group, User
+
+    publisher.groups.add(Group.objects.get(name="Site managers"))
+    boss = User.objects.create_superuser("boss")
+    desk = logged_in(publisher)
+    own = f"/admin/auth/user/{publisher.pk}/change/"
+    assert desk.get(own).status_code == 200
+    desk.post(own, {"username": "pat", "is_superuser": "on", "is_staff": "on", "is_active": "on",
+                    "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"})  # fmt: skip
+    publisher.refresh_from_db()
+    assert not publisher.is_superuser
+    assert desk.post(f"/admin/auth/user/{boss.pk}/change/", {"username": "gone"}).status_code == 403

@@ -271,3 +271,14 @@ def test_the_database_itself_refuses_what_the_rules_forbid(drafts):
             change()
     with pytest.raises(ValidationError):
         AnswerPoint(question=row, kind="paragraph", text="1. looks like a point").full_clean()
+
+
+def test_a_bullet_that_an_editor_took_out_is_an_edit_and_is_never_published_by_an_import():
+    import_text(publish=True)
+    question(1).points.filter(key=4).update(depth=0)
+    publishing.refresh(question(1))
+    assert import_text(publish=True).outcomes[0] == (1, "kept as edited")
+    assert question(1).live.number == 1
+    changed = LIBRARY.replace("free at the desk", "free of charge")
+    assert import_text(changed, publish=True).outcomes[0] == (1, "conflict kept as edited")
+    assert question(1).points.get(key=4).depth == 0

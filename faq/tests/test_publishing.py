@@ -191,3 +191,11 @@ def test_a_points_key_is_never_used_again(drafts):
 def test_the_address_is_made_of_the_public_words(library):
     Question.objects.filter(number=2).update(text="Secret new words?")
     assert question().get_absolute_url() == "/answers/library/2/how-long-may-i-keep-a-book/"
+
+
+def test_a_note_that_a_feed_could_not_show_is_refused(library, publisher):
+    edit("Four weeks.")
+    with pytest.raises(publishing.CannotPublish, match="control character U\\+000B"):
+        publishing.publish(question(), by=publisher, note="Fixed\x0ba word")
+    with pytest.raises(publishing.CannotPublish, match="control character"):
+        publishing.withdraw(question(), because="\x07")

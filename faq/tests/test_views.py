@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.contrib.staticfiles import finders
+from django.test import RequestFactory
 from django.utils import timezone
 from lxml import html as lxml_html
 
@@ -14,6 +15,7 @@ from faq import publishing
 from faq.models import Question, Topic
 from faq.tests.conftest import import_text
 from faq.tests.surfaces import html_addresses, public_addresses
+from kb_site.context import site
 
 pytestmark = pytest.mark.django_db
 
@@ -292,3 +294,21 @@ def test_no_address_breaks_the_site(library, client, address):
         response = client.get(address.replace("{0}", nasty))
         assert response.status_code in (200, 301, 302, 404), (address, nasty[:30])
         assert not response.cookies
+
+
+@pytest.mark.parametrize("charset", ["base64", "rot13", "undefined", "unicode_escape", "latin-1", "utf-8", '"UTF-8"'])
+def test_a_strange_charset_in_a_header_breaks_nothing(library, charset):
+    from kb_site.wsgi import application
+
+    request = RequestFactory().get("/questions/?q=%5Cud800", headers={"host": "localhost"})
+    answers = []
+    environ = {**request.environ, "CONTENT_TYPE": f"text/plain; charset={charset}; x=1", "HTTP_HOST": "localhost"}
+    body = application(environ, lambda status, headers: answers.append(status))
+    assert answers == ["200 OK"] and b"<h1" in b"".join(body)
+
+
+@pytest.mark.parametrize("path", ["//[", "//[x]/answers/", "//example.org/"])
+def test_a_path_that_looks_like_a_host_is_not_linked(db, path):
+    request = RequestFactory().get("/")
+    request.path = path
+    assert site(request)["translations"] == []

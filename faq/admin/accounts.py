@@ -1,0 +1,19 @@
+"""Accounts in the admin: who may change whose."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class AccountAdmin(UserAdmin):
+    """Nobody gives themselves more than they have: superusers are made and changed by superusers only."""
+
+    def get_readonly_fields(self, request, obj=None):
+        return [] if request.user.is_superuser else ["is_superuser", "user_permissions"]
+
+    def has_change_permission(self, request, obj=None):
+        allowed = super().has_change_permission(request, obj)
+        return allowed and (request.user.is_superuser or obj is None or not obj.is_superuser)
