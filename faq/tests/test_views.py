@@ -240,7 +240,9 @@ def test_every_link_on_every_page_leads_somewhere(library, client):
             elif not target.startswith(("http", "mailto", "/static")):
                 base = address.partition("?")[0]
                 absolute = base + target if target.startswith("?") else target
-                if absolute not in seen and len(seen) < 150:
+                if absolute not in seen and not (
+                    "?" in address and "?" in absolute
+                ):  # each choice once, not all of them
                     waiting.add(absolute)
     assert {*html_addresses(), "/changes.atom"} <= seen
 
