@@ -1,6 +1,7 @@
 """The application's configuration."""
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 
 
 class FaqConfig(AppConfig):
@@ -17,3 +18,9 @@ class FaqConfig(AppConfig):
         post_migrate.connect(triggers.install, sender=self, dispatch_uid="faq.triggers")
         # After every application, since permissions are made one application at a time.
         post_migrate.connect(roles.install, dispatch_uid="faq.roles")
+
+
+class DeskConfig(AdminConfig):
+    """Django's admin, with the editors' desk as its first page."""
+
+    default_site = "faq.desk.Desk"

@@ -2,13 +2,17 @@
 
 {"question": str, "short_answer": str, "jurisdiction": str, "language": str,
  "blocks": [{"key": int, "kind": "paragraph|numbered|bullet", "ordinal": int|None, "depth": 0|1,
-             "label": str, "text": str, "citations": list}]}
+             "label": str, "text": str,
+             "citations": [{"source": {"key": str, "title": str, "publisher": str, "kind": str, "address": str,
+                                       "archived": str},
+                            "place": str, "quotation": str, "consulted": "YYYY-MM-DD"}]}]}
 """
 
 import hashlib
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import date
 
 from django.utils.text import slugify
 
@@ -129,6 +133,58 @@ def outline(blocks):
             groups.append(group)
         group.items.append(Item(block))
     return groups
+
+
+@dataclass
+class Reference:
+    """One place in one source, with the number that stands at the points which rest on it.
+
+    `consulted` is the day on which somebody last looked, at the point where that is longest ago."""
+
+    number: int
+    source: dict
+    place: str
+    consulted: date
+    quotations: list = field(default_factory=list)
+
+
+def sources(blocks):
+    """All places in sources that the blocks name, as `Reference` in order of appearance."""
+    found = {}
+    for block in blocks:
+        for citation in block["citations"]:
+            consulted = date.fromisoformat(citation["consulted"])
+            reference = found.setdefault(
+                _place(citation), Reference(len(found) + 1, citation["source"], citation["place"], consulted)
+            )
+            reference.consulted = min(reference.consulted, consulted)
+            if citation["quotation"] and citation["quotation"] not in reference.quotations:
+                reference.quotations.append(citation["quotation"])
+    return list(found.values())
+
+
+def with_references(blocks):
+    """The blocks, each with the numbers of its `sources` as "references"."""
+    numbers = {(reference.source["key"], reference.place): reference.number for reference in sources(blocks)}
+    return [
+        {**block, "references": sorted({numbers[_place(citation)] for citation in block["citations"]})}
+        for block in blocks
+    ]
+
+
+def citations_line(block):
+    """A block's citations as one line of text, for comparing."""
+    parts = []
+    for citation in block["citations"]:
+        source, quotation = citation["source"], citation["quotation"]
+        words = [source["title"], source["publisher"], citation["place"], quotation and f"“{quotation}”"]
+        words += [source["address"], source["archived"], citation["consulted"]]
+        parts.append(", ".join(word for word in words if word))
+    return "; ".join(parts)
+
+
+def _place(citation):
+    return citation["source"]["key"], citation["place"]
 
 
 def one_line(text):

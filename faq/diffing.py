@@ -4,6 +4,7 @@ import difflib
 import re
 from dataclasses import dataclass
 
+from . import content as contents
 from . import seedfile
 
 SAME, ADDED, REMOVED = "same", "added", "removed"
@@ -13,8 +14,8 @@ _WORD = re.compile(r"\S+\s*")  # a word with the space after it: spaces as words
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a comparison: what it is ("question", "short_answer" or a block's kind), its key and number if it is
-    a block, and its words as [(SAME | ADDED | REMOVED, text)]."""
+    """One line of a comparison: what it is ("question", "short_answer", "sources" or a block's kind), its key and
+    number if it is a block, and its words as [(SAME | ADDED | REMOVED, text)]."""
 
     kind: str
     key: int | None
@@ -56,9 +57,10 @@ def compare(old, new):
     for block in new["blocks"]:
         # A removed block stands where it stood: before the first kept block that came after it.
         while waiting and block["key"] in place and place[waiting[0]["key"]] < place[block["key"]]:
-            lines.append(_line(waiting.pop(0), None))
-        lines.append(_line(before.get(block["key"]), block))
-    lines += [_line(block, None) for block in waiting]
+            lines += _lines(waiting.pop(0), None)
+        lines += _lines(before.get(block["key"]), block)
+    for block in waiting:
+        lines += _lines(block, None)
     return lines
 
 
@@ -72,7 +74,11 @@ def moved(old, new):
     return shape(old) != shape(new)
 
 
-def _line(old, new):
-    texts = (seedfile.join_label(b["label"], b["text"]) if b else "" for b in (old, new))
+def _lines(old, new):
+    """A block's words, and its sources if it names any."""
     block = new or old
-    return Line(block["kind"], block["key"], block["ordinal"], words(*texts))
+    texts = (seedfile.join_label(b["label"], b["text"]) if b else "" for b in (old, new))
+    yield Line(block["kind"], block["key"], block["ordinal"], words(*texts))
+    cited = [contents.citations_line(b) if b else "" for b in (old, new)]
+    if any(cited):
+        yield Line("sources", block["key"], None, words(*cited))

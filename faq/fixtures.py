@@ -5,7 +5,7 @@ from itertools import chain
 from django.core import serializers
 from taggit.models import Tag
 
-from .models import AnswerPoint, Check, Edition, Note, QuestionTag, Topic
+from .models import AnswerPoint, Check, Citation, Edition, Note, QuestionTag, Source, Topic
 
 
 def rows(collection):
@@ -17,6 +17,8 @@ def rows(collection):
         Tag.objects.filter(tagged__content_object__in=questions).distinct().order_by("slug"),
         questions,
         AnswerPoint.objects.filter(question__in=questions).order_by("question__number", "position", "key"),
+        Source.objects.filter(citations__point__question__in=questions).distinct(),
+        Citation.objects.filter(point__question__in=questions).order_by("point__question__number", "point__key", "id"),
         QuestionTag.objects.filter(content_object__in=questions).order_by("content_object__number", "tag__slug"),
         Edition.objects.filter(question__in=questions).order_by("question__number", "number"),
         Check.objects.filter(edition__question__in=questions).order_by("edition__question__number", "number"),

@@ -15,8 +15,8 @@ from django.db.models import Max
 from taggit.models import Tag
 
 from . import content as contents
-from . import publishing, seedfile
-from .models import AnswerPoint, Collection, Note, Question, QuestionTag, Topic
+from . import log, publishing, seedfile, working_copy
+from .models import AnswerPoint, Collection, Event, Note, Question, QuestionTag, Topic
 
 BATCH = 500
 """Questions that are held in memory at once."""
@@ -59,8 +59,9 @@ def import_document(document, manifest, slug, *, publish=False, dry_run=False, p
     )
     report = Report(collection)
     if not created:
-        # Two imports at once would both see the same base.
+        # Two imports at once would both see the same base; an editor who is saving comes before or after all of this.
         Collection.objects.select_for_update().get(pk=collection.pk)
+        len(collection.questions.order_by("pk").select_for_update().values_list("pk"))
         _notice_differences(
             collection, manifest, ("title", "description", "jurisdiction", "language", "origin"), report
         )
@@ -155,7 +156,7 @@ def _import_batch(batch, collection, labels, report, publish):
         question.number: question
         for question in collection.questions.filter(number__in=[parsed.number for parsed in batch])
         .select_related("live")
-        .prefetch_related("points")
+        .prefetch_related("points__citations__source")
     }
     new, written, touched = [], [], []
     for parsed in batch:
@@ -181,27 +182,35 @@ def _import_batch(batch, collection, labels, report, publish):
         known[parsed.number] = question
     Question.objects.bulk_create(new)
     labels.attach(new)
-    AnswerPoint.objects.filter(question__in=[question for question, _ in written if question in touched]).delete()
-    AnswerPoint.objects.bulk_create(point for _, points in written for point in points)
+    working_copy.write_points(written)
     for question, points in written:
-        publishing.note_content(question, publishing.working_content(question, points))
+        working_copy.note(question, working_copy.content(question, points))
         question._prefetched_objects_cache = {"points": points}
-    Question.objects.bulk_update(
-        [*touched, *new], ["text", "last_key", "digest", "findings", "imported", "seed_conflict"], batch_size=BATCH
+    fields = ["text", "last_key", "imported", "seed_conflict", *working_copy.NOTED]
+    Question.objects.bulk_update([*touched, *new], fields, batch_size=BATCH)
+    outcomes = dict(report.outcomes[-len(batch) :])
+    log.append(
+        *(
+            log.Entry(Event.Act.IMPORTED, known[number], details={"outcome": outcome})
+            for number, outcome in outcomes.items()
+            if outcome in (CREATED, UPDATED, CONFLICT)
+        )
     )
     if publish:
-        _publish(batch, known, dict(report.outcomes[-len(batch) :]), report)
+        _publish(batch, known, outcomes, report)
 
 
 def _as_text(question):
-    """The working copy as seed text. What text cannot say, that an editor changed a bullet's depth, is added."""
-    content = publishing.working_content(question)
+    """The working copy as seed text. What text cannot say, such as a source that an editor named, is added."""
+    content = working_copy.content(question)
     text = seedfile.render_question(contents.seed_question(question.number, content))
     parent, usual = False, []
     for block in content["blocks"]:
         parent = parent if block["kind"] == seedfile.BULLET else block["kind"] == seedfile.NUMBERED
         usual.append(int(parent and block["kind"] == seedfile.BULLET))
-    return text if usual == [block["depth"] for block in content["blocks"]] else f"{text}(nested by an editor)\n"
+    if usual != [block["depth"] for block in content["blocks"]]:
+        text += "(nested by an editor)\n"
+    return f"{text}(sourced by an editor)\n" if any(block["citations"] for block in content["blocks"]) else text
 
 
 def _points(question, parsed):
@@ -219,18 +228,18 @@ def _points(question, parsed):
             question.last_key += 1
             key = question.last_key
         label, text = seedfile.split_label(block.text)
-        points.append(
-            AnswerPoint(
-                question=question,
-                key=key,
-                position=position,
-                kind=block.kind,
-                depth=block.depth,
-                numbering=numbering,
-                label=label,
-                text=text,
-            )
+        point = AnswerPoint(
+            question=question,
+            key=key,
+            position=position,
+            kind=block.kind,
+            depth=block.depth,
+            numbering=numbering,
+            label=label,
+            text=text,
         )
+        point.typed_citations = []  # a text that an editor gave sources is never written over
+        points.append(point)
     return points
 
 
@@ -239,10 +248,10 @@ def _publish(batch, known, outcomes, report):
     ready = []
     for parsed in batch:
         question = known[parsed.number]
-        if outcomes[question.number] in (KEPT, CONFLICT) or question.state == "public":
+        if outcomes[question.number] in (KEPT, CONFLICT) or question.state == Question.State.PUBLIC:
             continue
         shown = question.live.content["short_answer"] if question.live else ""
-        problem = publishing.problem_with(publishing.working_content(question))
+        problem = publishing.problem_with(working_copy.content(question))
         if problem:
             report.held[question.number] = f"it cannot be shown like this ({problem.rstrip('.')})"
         elif question.withdrawn_at:

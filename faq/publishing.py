@@ -1,106 +1,100 @@
-"""The one door between the working copy and the public: seal, withdraw, restore, check."""
+"""The one door between the working copy and the public, and the way there: submit, send back, publish, withdraw,
+restore, discard, check. Each act is one transaction, and goes into the log."""
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from . import content as contents
-from . import search, seedfile, wording
-from .models import AnswerPoint, Check, Edition, Question
+from . import log, search, seedfile, wording, working_copy
+from .log import Entry, signature
+from .models import Check, Edition, Event, Question
+from .working_copy import locked
 
 IMPORTED = "Imported from a seed file. Nobody has checked it yet."
 
 
 class CannotPublish(ValidationError):
-    """Why the working copy cannot become an edition, in words."""
+    """Why this cannot be done now, in words."""
 
 
-def signature(user):
-    """Who did it, for a sealed record: it must outlive the account, so it is a value and not a reference.
-
-    Returns ``{"id": int, "name": str}``; the name is the public one, never the log-in name."""
-    return {"id": user.pk, "name": user.get_full_name() or "an editor"}
+class NeedsSecondPerson(CannotPublish):
+    """Whoever wrote something of an edition does not approve it."""
 
 
-def working_content(question, points=None):
-    """The working copy as an edition's content. `points` in order, else those in the database."""
-    points = list(question.points.all()) if points is None else points
-    ordinals = contents.ordinals([(point.kind, point.depth, point.numbering) for point in points])
-    return {
-        "question": question.text,
-        "short_answer": question.short_answer,
-        "jurisdiction": question.collection.jurisdiction,
-        "language": question.collection.language,
-        "blocks": [
-            {
-                "key": point.key,
-                "kind": point.kind,
-                "ordinal": ordinal,
-                "depth": point.depth,
-                "label": point.label,
-                "text": point.text,
-                "citations": [],
-            }
-            for point, ordinal in zip(points, ordinals, strict=True)
-        ],
-    }
-
-
-def fingerprint(question):
-    """What an editor saw of a question when its page was opened: the working copy, and where readers find it.
-
-    A save that brings another fingerprint than the database has would undo somebody's work."""
-    found_by = [
-        sorted(question.topics.values_list("slug", flat=True)),
-        sorted(question.tags.values_list("name", flat=True)),
-        sorted(question.related.values_list("pk", flat=True)),
-        question.check_every,
-    ]
-    return contents.digest([working_content(question), found_by])
-
-
-def preview(question):
-    """The edition that publishing would make now, unsaved."""
-    content = working_content(question)
+def preview(question, last=None):
+    """The edition that publishing would make now, unsaved. `last` is the latest edition's number, if known."""
+    content = working_copy.content(question)
     return Edition(
         question=question,
-        number=_last_number(question) + 1,
+        number=(last_number(question) if last is None else last) + 1,
         content=content,
         digest=contents.digest(content),
         published_at=timezone.now(),
     )
 
 
-def refresh(question):
-    """Note what the working copy looks like now. To be called after any change to a question or its points."""
-    note_content(question, working_content(question))
-    question.save(update_fields=["digest", "findings"])
-
-
-def note_content(question, content):
-    """Set what is derived from the working copy's content, for lists that must not compute it."""
-    question.digest = contents.digest(content)
-    question.findings = len(wording.review(content))
+@transaction.atomic
+def submit(question, *, by, note=""):
+    """Ask publishers to read the working copy. Raises `CannotPublish`."""
+    question = locked(question)
+    if question.state == Question.State.PUBLIC:
+        raise CannotPublish("The public sees exactly this already, so there is nothing to review.")
+    if problem := problem_with(working_copy.content(question)):
+        raise CannotPublish(problem)
+    question.review, question.review_note = Question.Review.SUBMITTED, _words(note)
+    question.submitted_by, question.submitted_at = signature(by), timezone.now()
+    question.save(update_fields=["review", "review_note", "submitted_by", "submitted_at"])
+    log.record(Event.Act.SUBMITTED, question, by, note=question.review_note, digest=question.digest)
+    return question
 
 
 @transaction.atomic
-def publish(question, *, by, note, meaning_changed=True):
-    """Seal the working copy and show it to the public. Returns the edition; raises `CannotPublish`."""
-    question = _locked(question)
-    edition = preview(question)
+def send_back(question, *, by, note):
+    """Give a submitted working copy back to its editors, and say why. Raises `CannotPublish`."""
+    question = locked(question)
+    if question.review != Question.Review.SUBMITTED:
+        raise CannotPublish("This question does not wait for a review.")
     note = _words(note)
+    if not note:
+        raise CannotPublish("Say what is still to be done: the editor sees it on the question's page.")
+    question.review, question.review_note = Question.Review.RETURNED, note
+    question.save(update_fields=["review", "review_note"])
+    log.record(Event.Act.RETURNED, question, by, note=note)
+    return question
+
+
+@transaction.atomic
+def publish(question, *, by, note, meaning_changed=True, override=""):
+    """Seal the working copy and show it to the public. Returns the edition; raises `CannotPublish`.
+
+    Whoever wrote some of it needs a second person, or gives a reason as `override`: then the edition says publicly
+    that it had no second check, until another person confirms it."""
+    question = locked(question)
+    edition = preview(question)
+    note, override = _words(note), _words(override)
     if not note:
         raise CannotPublish("Say in a few words what changed: readers see it in the answer's history.")
     if problem := problem_with(edition.content):
         raise CannotPublish(problem)
     if question.live and question.live.digest == edition.digest:
         raise CannotPublish("The public sees exactly this already, so there is nothing to publish.")
+    own = question.contributed(by)
+    if own and not override:
+        raise NeedsSecondPerson(
+            "You wrote some of these words yourself, so somebody else with the right to publish must read them. "
+            "Submit them for review."
+        )
+    if own and not by.has_perm("faq.override_second_check"):
+        raise NeedsSecondPerson("You may not publish your own words without a second person.")
     edition.change_note = note
     edition.meaning_changed = meaning_changed
-    edition.contributors = [signature(by)]
+    edition.contributors = question.contributors
     edition.approved_by = signature(by)
-    seal([(question, edition)])
+    edition.second_check = bool(question.contributors) and not own
+    seal([(question, edition)], override if own else "")
     return edition
 
 
@@ -108,30 +102,38 @@ def seal_imported(questions):
     """Publish the working copies of many questions as they came from a seed file. Returns the editions.
 
     `questions` have their collection, their live edition and their points at hand."""
-    pairs = []
+    numbers = Edition.objects.filter(question__in=questions).order_by().values_list("question").annotate(Max("number"))
+    last, pairs = dict(numbers), []
     for question in questions:
-        edition = preview(question)
+        edition = preview(question, last.get(question.pk, 0))
         edition.change_note, edition.imported = IMPORTED, True
         pairs.append((question, edition))
     seal(pairs)
     return [edition for _, edition in pairs]
 
 
-def seal(pairs):
+def seal(pairs, override=""):
     """Store the editions of (question, edition) pairs and make each one live."""
     Edition.objects.bulk_create([edition for _, edition in pairs])
+    entries = []
     for question, edition in pairs:
         question.live, question.digest = edition, edition.digest
         question.withdrawn_at, question.withdrawn_because = None, ""
         # A check confirms one edition; nobody has compared the new one with its sources.
         question.checked_on = question.check_due = None
+        question.unconfirmed = bool(override)
+        facts = {"edition": edition.number, "digest": edition.digest, "note": edition.change_note}
+        if override:
+            facts["override"] = override
+        entries.append(Entry(Event.Act.PUBLISHED, question, edition.approved_by, facts))
     _store([question for question, _ in pairs])
+    log.append(*entries)
 
 
 @transaction.atomic
-def withdraw(question, *, because):
+def withdraw(question, *, because, by=None):
     """Take the answer off the public site; its addresses answer 410 and say why. Raises `CannotPublish`."""
-    question = _locked(question)
+    question = locked(question)
     because = _words(because)
     if question.live is None:
         raise CannotPublish("This answer is not public, so it cannot be withdrawn.")
@@ -139,39 +141,42 @@ def withdraw(question, *, because):
         raise CannotPublish("Say why the answer was withdrawn: readers see it at the answer's address.")
     question.live, question.withdrawn_at, question.withdrawn_because = None, timezone.now(), because
     question.checked_on = question.check_due = None
+    question.unconfirmed = False
     _store([question])
+    log.record(Event.Act.WITHDRAWN, question, by, because=because)
     return question
 
 
 @transaction.atomic
-def restore(question, edition):
+def restore(question, edition, *, by=None):
     """Bring an earlier edition back into the working copy. The public sees nothing of it until it is published."""
-    question = _locked(question)
+    question = locked(question)
     if edition.question_id != question.pk:
         raise ValidationError("That edition belongs to another question.")
-    question.text, question.short_answer = edition.content["question"], edition.content["short_answer"]
-    question.save(update_fields=["text", "short_answer"])
-    seed_blocks = contents.seed_question(question.number, edition.content).blocks
-    question.points.all().delete()
-    AnswerPoint.objects.bulk_create(
-        AnswerPoint(
-            question=question,
-            position=position,
-            numbering=numbering,
-            **{name: block[name] for name in ("key", "kind", "depth", "label", "text")},
-        )
-        for position, (block, numbering) in enumerate(
-            zip(edition.content["blocks"], contents.numberings(seed_blocks), strict=True), start=1
-        )
-    )
-    refresh(question)
+    working_copy.write_content(question, edition.content)
+    log.record(Event.Act.RESTORED, question, by, edition=edition.number)
+    working_copy.refresh(question, by)
+    return question
+
+
+@transaction.atomic
+def discard(question, *, by=None):
+    """Make the working copy what the public sees again. Raises `CannotPublish`."""
+    question = locked(question)
+    if question.state != Question.State.CHANGED:
+        raise CannotPublish("There are no changes that the public does not see, so there is nothing to discard.")
+    working_copy.write_content(question, question.live.content)
+    log.record(Event.Act.DISCARDED, question, by)
+    working_copy.refresh(question, by)
     return question
 
 
 @transaction.atomic
 def check(question, *, by, comment="", on=None):
-    """Record that a person compared the live edition with its sources and it holds. Raises `CannotPublish`."""
-    question = _locked(question)
+    """Record that a person compared the live edition with its sources and it holds. Raises `CannotPublish`.
+
+    A check by somebody who had no part in an edition that was published without a second check confirms it."""
+    question = locked(question)
     if question.live is None:
         raise CannotPublish("Only an answer that is public can be confirmed.")
     on = on or timezone.localdate()
@@ -183,8 +188,20 @@ def check(question, *, by, comment="", on=None):
         comment=_words(comment),
     )
     question.confirm(on)
-    question.save(update_fields=["checked_on", "check_due"])
+    question.unconfirmed = question.unconfirmed and question.live.had_part(by)
+    question.save(update_fields=["checked_on", "check_due", "unconfirmed"])
+    log.record(Event.Act.CHECKED, question, by, edition=question.live.number, on=str(on), comment=act.comment)
     return act
+
+
+@transaction.atomic
+def settle_conflict(question, *, by=None):
+    """An editor has looked at the seed's newer text: from now on it counts as imported, and only news is reported."""
+    question = locked(question)
+    question.imported, question.seed_conflict = question.seed_conflict or question.imported, ""
+    question.save(update_fields=["imported", "seed_conflict"])
+    log.record(Event.Act.SETTLED, question, by)
+    return question
 
 
 def problem_with(content):
@@ -211,6 +228,12 @@ def problem_with(content):
     return None
 
 
+def last_number(question):
+    """The number of the question's latest edition, or 0."""
+    last = question.editions.order_by("-number").values_list("number", flat=True).first()
+    return last or 0
+
+
 def _words(text):
     """A note or reason as one line; raises `CannotPublish` if a page or a feed could not show it."""
     text = contents.one_line(text)
@@ -219,24 +242,11 @@ def _words(text):
     return text
 
 
-def _locked(question):
-    """The question's row as it is now, held until the transaction ends, so that two verbs cannot cross."""
-    Question.objects.select_for_update().get(pk=question.pk)
-    return Question.objects.select_related("collection", "live").get(pk=question.pk)
-
-
-def _last_number(question):
-    last = question.editions.order_by("-number").values_list("number", flat=True).first()
-    return last or 0
-
-
 def _store(questions):
-    fields = ["live", "digest", "withdrawn_at", "withdrawn_because", "checked_on", "check_due"]
-    Question.objects.bulk_update(questions, fields, batch_size=500)
+    for question in questions:
+        question.note_state()
+        if question.state == Question.State.PUBLIC:
+            working_copy.end_review(question)
+    fields = ["live", "withdrawn_at", "withdrawn_because", "unconfirmed", "checked_on", "check_due"]
+    Question.objects.bulk_update(questions, [*fields, *working_copy.NOTED], batch_size=500)
     search.index(questions)
-
-
-def settle_conflict(question):
-    """An editor has looked at the seed's newer text: from now on it counts as imported, and only news is reported."""
-    question.imported, question.seed_conflict = question.seed_conflict or question.imported, ""
-    question.save(update_fields=["imported", "seed_conflict"])

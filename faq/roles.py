@@ -7,6 +7,7 @@ _EDITOR = [
     "view_collection", "view_topic", "view_edition", "view_check", "view_tag", "add_tag",
     "view_question", "add_question", "change_question",
     "view_answerpoint", "add_answerpoint", "change_answerpoint", "delete_answerpoint",
+    "view_source", "add_source", "change_source",
     "view_note", "add_note", "change_note", "view_report", "change_report", "view_sitetext",
 ]  # fmt: skip
 

@@ -42,6 +42,9 @@ MAX_LINE = 10_000
 MAX_QUESTION = 1_000
 """Longest question, in characters."""
 
+MAX_NUMBER = 999_999_999
+"""Highest number of a question."""
+
 PARAGRAPH, NUMBERED, BULLET = "paragraph", "numbered", "bullet"
 
 _NUMBER = re.compile(r"([0-9]{1,9})\.(?:\s+(.*))?", re.DOTALL)

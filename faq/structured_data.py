@@ -32,10 +32,25 @@ def faq_page(edition, address):
             {
                 "@type": "Question",
                 "name": edition.content["question"],
-                "acceptedAnswer": {"@type": "Answer", "text": answer_text(edition.content)},
+                "acceptedAnswer": {"@type": "Answer", "text": answer_text(edition.content), **_citation(edition)},
             }
         ],
     }
+
+
+def _citation(edition):
+    """The sources that an answer names, if any."""
+    named = {reference.source["key"]: reference.source for reference in edition.sources}
+    works = [
+        {
+            "@type": "CreativeWork",
+            "name": source["title"],
+            **({"url": source["address"]} if source["address"] else {}),
+            **({"publisher": {"@type": "Organization", "name": source["publisher"]}} if source["publisher"] else {}),
+        }
+        for source in named.values()
+    ]
+    return {"citation": works} if works else {}
 
 
 def encode(value):

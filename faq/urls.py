@@ -15,6 +15,7 @@ urlpatterns = [
     path("answers/<slug:collection>/<int:number>/editions/<int:edition>/", views.edition, name="edition"),
     path("answers/<slug:collection>/<int:number>/<slug:slug>/", views.question, name="question"),
     path("reports/<slug:receipt>/", views.receipt, name="receipt"),
+    path("drafts/<str:token>/", views.draft, name="draft"),
     path("changes/", views.changes, name="changes"),
     path("changes.atom", views.public_page(feeds.Changes()), name="feed"),
     path("about/", views.about, name="about"),

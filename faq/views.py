@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+from django.core import signing
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponse, HttpResponsePermanentRedirect
@@ -12,7 +13,7 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from . import diffing, reporting, structured_data
+from . import diffing, drafts, publishing, reporting, structured_data
 from .filters import QuestionFilter
 from .models import Collection, Edition, Question, Report, Topic
 
@@ -166,10 +167,28 @@ def receipt(request, receipt):
     return render(request, "faq/receipt.html", {"report": get_object_or_404(reports, receipt=receipt)})
 
 
+@never_cache
+@require_safe
+def draft(request, token):
+    """A working copy, for whoever was given a signed link to it."""
+    try:
+        wanted = drafts.find(token)
+    except signing.BadSignature:
+        raise Http404 from None
+    except drafts.Over as over:
+        return render(request, "faq/draft_over.html", {"question": over.question}, status=410)
+    context = {"question": wanted, "edition": publishing.preview(wanted), "preview": True, "shown": True}
+    response = render(request, "faq/question.html", context)
+    # The link is a key: other sites must not learn it from a reader who follows a source.
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
 @require_safe
 def robots(request):
     sitemap = request.build_absolute_uri(reverse("sitemap"))
-    text = f"User-agent: *\nDisallow: /admin/\nDisallow: /reports/\nDisallow: /*/report/\nSitemap: {sitemap}\n"
+    rules = [f"Disallow: {path}" for path in ("/admin/", "/reports/", "/drafts/", "/*/report/")]
+    text = "\n".join(["User-agent: *", *rules, f"Sitemap: {sitemap}", ""])
     return HttpResponse(text, content_type="text/plain")
 
 

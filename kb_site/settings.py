@@ -81,7 +81,7 @@ LEAVE_URL = env.str("LEAVE_URL", default="https://www.wikipedia.org/")
 
 INSTALLED_APPS = [
     "faq.apps.FaqConfig",
-    "django.contrib.admin",
+    "faq.apps.DeskConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,5 +1,5 @@
-"""The editors' desk: Django's admin over the working copies. One file for each family of models."""
+"""The editors' desk: Django's admin over the working copies. One file for each family of models or pages."""
 
-from . import accounts, collections, questions, readers
+from . import accounts, collections, questions, readers, sources
 
-__all__ = ["accounts", "collections", "questions", "readers"]
+__all__ = ["accounts", "collections", "questions", "readers", "sources"]

@@ -5,7 +5,8 @@ from django.db.models import Count
 from taggit.admin import TagAdmin
 from taggit.models import Tag
 
-from faq.models import Collection, Topic
+from faq import working_copy
+from faq.models import Collection, Question, Topic
 
 
 @admin.register(Collection)
@@ -19,6 +20,12 @@ class CollectionAdmin(admin.ModelAdmin):
 
     def get_prepopulated_fields(self, request, obj=None):
         return {} if obj else {"slug": ["title"]}
+
+    def save_model(self, request, obj, form, change):
+        super().save_model(request, obj, form, change)
+        if change and {"jurisdiction", "language"} & set(form.changed_data):
+            # Where an answer applies is part of it, so readers are told by the next edition only.
+            working_copy.refresh_many(Question.objects.filter(collection=obj), request.user)
 
 
 @admin.register(Topic)

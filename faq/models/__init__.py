@@ -2,12 +2,14 @@
 
 from .collections import Collection, Topic
 from .editions import Check, Edition
+from .log import Event, Presence
 from .questions import AnswerPoint, Note, Question, QuestionTag
 from .reports import Report
 from .searching import SearchText
+from .sources import Citation, Source
 from .words import SiteText
 
 __all__ = [
-    "AnswerPoint", "Check", "Collection", "Edition", "Note", "Question", "QuestionTag", "Report", "SearchText",
-    "SiteText", "Topic",
+    "AnswerPoint", "Check", "Citation", "Collection", "Edition", "Event", "Note", "Presence", "Question", "QuestionTag",
+    "Report", "SearchText", "SiteText", "Source", "Topic",
 ]  # fmt: skip

@@ -48,7 +48,7 @@ class Edition(NaturalKey):
     change_note = models.TextField(editable=False)
     meaning_changed = models.BooleanField(default=True, editable=False)
     imported = models.BooleanField(default=False, editable=False)  # sealed by an import: no person has read it
-    contributors = models.JSONField(default=list, editable=False)  # signatures, see `publishing.signature`
+    contributors = models.JSONField(default=list, editable=False)  # signatures, see `log.signature`
     approved_by = models.JSONField(null=True, editable=False)  # a signature
     second_check = models.BooleanField(default=False, editable=False)  # the approver had not contributed
     published_at = models.DateTimeField(editable=False, db_index=True)
@@ -76,9 +76,21 @@ class Edition(NaturalKey):
     def get_absolute_url(self):
         return reverse("edition", args=[self.question.collection.slug, self.question.number, self.number])
 
+    def had_part(self, user):
+        """Whether this person wrote something of it, or approved it."""
+        return any(signature["id"] == user.pk for signature in [*self.contributors, self.approved_by] if signature)
+
     @property
     def outline(self):
-        return contents.outline(self.content["blocks"])
+        return contents.outline(contents.with_references(self.content["blocks"]))
+
+    @property
+    def sources(self):
+        return contents.sources(self.content["blocks"])
+
+    @property
+    def names_a_source(self):
+        return any(block["citations"] for block in self.content["blocks"])
 
     @property
     def excerpt(self):
@@ -92,7 +104,7 @@ class Check(NaturalKey):
 
     edition = models.ForeignKey(Edition, models.PROTECT, related_name="checks")
     number = models.PositiveIntegerField()
-    by = models.JSONField()  # a signature, see `publishing.signature`
+    by = models.JSONField()  # a signature, see `log.signature`
     on = models.DateField()
     comment = models.TextField(blank=True)
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
@@ -33,7 +33,15 @@ class QuestionQuerySet(models.QuerySet):
 
     def changed(self):
         """Public questions whose working copy differs from what the public sees."""
-        return self.public().exclude(digest=F("live__digest"))
+        return self.filter(state=Question.State.CHANGED)
+
+    def submitted(self):
+        """Those that wait for a publisher to read them."""
+        return self.filter(review=Question.Review.SUBMITTED)
+
+    def returned(self):
+        """Those that a publisher sent back."""
+        return self.filter(review=Question.Review.RETURNED)
 
     @staticmethod
     def is_checked():
@@ -77,6 +85,17 @@ class Question(NaturalKey):
 
     NATURAL_KEY = ["collection__slug", "number"]
 
+    class State(models.TextChoices):
+        DRAFT = "draft", "Never public"
+        CHANGED = "changed", "Changed, not published"
+        PUBLIC = "public", "Public as it stands"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+
+    class Review(models.TextChoices):
+        NONE = "", "–"
+        SUBMITTED = "submitted", "Waiting for review"
+        RETURNED = "returned", "Sent back"
+
     class Interval(models.IntegerChoices):
         MONTH = 30, "every 30 days"
         QUARTER = 90, "every 90 days"
@@ -84,7 +103,7 @@ class Question(NaturalKey):
         YEAR = 365, "every 365 days"
 
     collection = models.ForeignKey(Collection, models.PROTECT, related_name="questions")
-    number = models.PositiveIntegerField(validators=[MinValueValidator(1)])
+    number = models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(seedfile.MAX_NUMBER)])
     text = models.CharField("question", max_length=seedfile.MAX_QUESTION)
     short_answer = models.TextField(
         blank=True, max_length=500, help_text="The answer in one or two plain sentences, shown first. May be empty."
@@ -103,10 +122,17 @@ class Question(NaturalKey):
         choices=Interval, default=Interval.HALF_YEAR, help_text="How long a check against the sources holds."
     )
 
-    # Kept by `publishing` and `importing`; nobody types them.
+    # Kept by `working_copy`, `publishing` and `importing`; nobody types them.
     last_key = models.PositiveIntegerField(default=0, editable=False)  # of its points: keys are never used again
     digest = models.CharField(max_length=64, blank=True, editable=False)  # of the working copy, as of an edition
+    state = models.CharField(max_length=10, choices=State, default=State.DRAFT, editable=False)
     findings = models.PositiveIntegerField(default=0, editable=False)  # of `faq.wording` in the working copy
+    unsourced = models.PositiveIntegerField(default=0, editable=False)  # points of the working copy without a source
+    contributors = models.JSONField(default=list, editable=False)  # signatures of who wrote what is not public yet
+    review = models.CharField(max_length=10, choices=Review, default=Review.NONE, blank=True, editable=False)
+    review_note = models.TextField(blank=True, editable=False)
+    submitted_by = models.JSONField(null=True, blank=True, editable=False)  # a signature
+    submitted_at = models.DateTimeField(null=True, blank=True, editable=False)
     imported = models.TextField(blank=True, editable=False)  # the seed's text as last taken over: base of the merge
     seed_conflict = models.TextField(blank=True, editable=False)  # the seed's newer text, if both sides changed
     live = models.OneToOneField(
@@ -114,6 +140,7 @@ class Question(NaturalKey):
     )
     withdrawn_at = models.DateTimeField(null=True, blank=True, editable=False)
     withdrawn_because = models.TextField(blank=True, editable=False)
+    unconfirmed = models.BooleanField(default=False, editable=False)  # the live edition had no second pair of eyes yet
     checked_on = models.DateField(null=True, blank=True, editable=False)  # the latest check of the live edition
     check_due = models.DateField(null=True, blank=True, editable=False)
 
@@ -122,7 +149,8 @@ class Question(NaturalKey):
     class Meta:
         ordering = ["collection", "number"]
         permissions = [
-            ("publish_question", "Can publish, withdraw and restore answers"),
+            ("publish_question", "Can approve, publish and withdraw answers"),
+            ("override_second_check", "Can publish own words without a second person, marked as such"),
             ("check_question", "Can confirm answers against their sources"),
         ]
         constraints = [
@@ -136,6 +164,25 @@ class Question(NaturalKey):
                 condition=Q(checked_on__isnull=True, check_due__isnull=True)
                 | Q(checked_on__isnull=False, check_due__gte=F("checked_on"), live__isnull=False),
                 name="question_checked_and_due_together",
+            ),
+            models.CheckConstraint(
+                condition=Q(live__isnull=False, state__in=["changed", "public"])
+                | Q(live__isnull=True, withdrawn_at__isnull=False, state="withdrawn")
+                | Q(live__isnull=True, withdrawn_at__isnull=True, state="draft"),
+                name="question_state_fits",
+            ),
+        ]
+        # What the desk counts and lists, each as small as what it finds.
+        indexes = [
+            models.Index(fields=["state"], name="question_state"),
+            models.Index(fields=["check_due"], condition=Q(check_due__isnull=False), name="question_check_due"),
+            models.Index(fields=["review"], condition=~Q(review=""), name="question_in_review"),
+            models.Index(fields=["findings"], condition=Q(findings__gt=0), name="question_findings"),
+            models.Index(fields=["unsourced"], condition=Q(unsourced__gt=0), name="question_unsourced"),
+            models.Index(fields=["id"], condition=~Q(seed_conflict=""), name="question_seed_conflict"),
+            models.Index(fields=["id"], condition=Q(unconfirmed=True), name="question_unconfirmed"),
+            models.Index(
+                fields=["id"], condition=Q(live__isnull=False, checked_on__isnull=True), name="question_never_checked"
             ),
         ]
 
@@ -165,12 +212,16 @@ class Question(NaturalKey):
     def _place(self):
         return [self.collection.slug, self.number]
 
-    @property
-    def state(self):
-        """For editors: draft, withdrawn, changed (not all is public yet) or public."""
-        if self.live is None:
-            return "withdrawn" if self.withdrawn_at else "draft"
-        return "public" if self.digest == self.live.digest else "changed"
+    def note_state(self):
+        """Set `state`. To be called after `digest`, `live` or `withdrawn_at` changed."""
+        if self.live_id is None:
+            self.state = self.State.WITHDRAWN if self.withdrawn_at else self.State.DRAFT
+        else:
+            self.state = self.State.PUBLIC if self.digest == self.live.digest else self.State.CHANGED
+
+    def contributed(self, user):
+        """Whether this person wrote something of what is not public yet."""
+        return any(signature["id"] == user.pk for signature in self.contributors)
 
     @property
     def standing(self):

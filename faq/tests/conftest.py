@@ -2,10 +2,10 @@
 
 import pytest
 from django.contrib.auth.models import Group, User
-from django.db import connection
 from django.test import Client, TransactionTestCase
 
 from faq import importing, manifest, seedfile
+from faq.models import triggers
 
 LIBRARY = """\
 1. Who may borrow a book?
@@ -72,23 +72,13 @@ def logged_in(user):
     return client
 
 
-def _unseal():
-    """Drop the triggers that keep editions sealed; `post_migrate`, which a flush sends, installs them again."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            for name in ("faq_edition_no_update", "faq_edition_no_delete"):
-                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
-        else:
-            cursor.execute("DROP FUNCTION IF EXISTS faq_edition_sealed() CASCADE")
-
-
 @pytest.fixture(autouse=True, scope="session")
 def _tests_may_clear_the_database():
     """A test with real transactions empties all tables afterwards, which the database rightly refuses for editions."""
     teardown = TransactionTestCase._fixture_teardown
 
     def unsealed_teardown(self):
-        _unseal()
+        triggers.remove()  # `post_migrate`, which a flush sends, installs them again
         teardown(self)
 
     TransactionTestCase._fixture_teardown = unsealed_teardown

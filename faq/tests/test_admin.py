@@ -6,7 +6,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from faq import publishing
+from faq import publishing, working_copy
 from faq.models import AnswerPoint, Edition, Question
 from faq.tests.conftest import import_text, logged_in
 
@@ -265,7 +265,7 @@ def test_an_editor_adds_a_question_with_points(library, editor):
 def test_the_list_finds_what_needs_work(library, editor, publisher, query, numbers):
     publishing.check(question(1), by=publisher)
     AnswerPoint.objects.filter(question=question(2)).update(text="Four weeks.")
-    publishing.refresh(question(2))
+    working_copy.refresh(question(2))
     query = query.format(topic=question(1).topics.get().pk)
     response = logged_in(editor).get(f"/admin/faq/question/?{query}")
     assert sorted(row.number for row in response.context["cl"].result_list) == numbers

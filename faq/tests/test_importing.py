@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from taggit.models import Tag
 
-from faq import importing, manifest, publishing, seedfile
+from faq import importing, manifest, publishing, seedfile, working_copy
 from faq.models import AnswerPoint, Collection, Edition, Note, Question, Topic
 from faq.tests.conftest import ABOUT, LIBRARY, import_text
 
@@ -31,7 +31,7 @@ def edit(number=2, text="Two weeks, or three."):
     point.text = text
     point.full_clean()
     point.save()
-    publishing.refresh(question(number))
+    working_copy.refresh(question(number))
 
 
 def test_imports_points_in_order_with_kind_depth_label_and_key():
@@ -128,7 +128,7 @@ def test_a_question_that_an_editor_added_is_not_overwritten():
     import_text()
     added = Question.objects.create(collection=question().collection, number=4, text="May I sing?")
     added.points.create(text="No.", position=1)
-    publishing.refresh(added)
+    working_copy.refresh(added)
     report = import_text(LIBRARY + "4. Is there tea?\nYes.\n")
     assert report.outcomes[3] == (4, "conflict kept as edited")
     assert question(4).text == "May I sing?" and words(4) == ["No."]
@@ -146,7 +146,7 @@ def test_import_never_publishes_an_editors_unpublished_short_answer(publisher):
     row = question()
     row.short_answer = "Three weeks."
     row.save()
-    publishing.refresh(row)
+    working_copy.refresh(row)
     report = import_text(NEWER, publish=True)
     assert report.held == {2: "its short answer was edited and not published yet"}
     assert question().live.number == 1
@@ -276,7 +276,7 @@ def test_the_database_itself_refuses_what_the_rules_forbid(drafts):
 def test_a_bullet_that_an_editor_took_out_is_an_edit_and_is_never_published_by_an_import():
     import_text(publish=True)
     question(1).points.filter(key=4).update(depth=0)
-    publishing.refresh(question(1))
+    working_copy.refresh(question(1))
     assert import_text(publish=True).outcomes[0] == (1, "kept as edited")
     assert question(1).live.number == 1
     changed = LIBRARY.replace("free at the desk", "free of charge")

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test import RequestFactory
 from django.urls import reverse
 
-from faq import publishing
+from faq import publishing, working_copy
 from faq.models import AnswerPoint, Collection, Question, Topic
 from faq.tests.conftest import import_text, logged_in
 from faq.tests.surfaces import public_addresses
@@ -36,7 +36,7 @@ def half_hidden(library, publisher):
     Topic.objects.create(slug=SECRET, name=f"Topic {SECRET}").questions.set([draft])
     import_text(f"1. {SECRET}?\n{SECRET}\n", slug=SECRET)
     for question in Question.objects.all():
-        publishing.refresh(question)
+        working_copy.refresh(question)
     return library
 
 
@@ -80,7 +80,7 @@ def test_6_addresses_never_die(library, publisher, client):
     old.text, point.text = "For how many days?", "Ten."
     old.save()
     point.save()
-    publishing.refresh(old)
+    working_copy.refresh(old)
     publishing.publish(old, by=publisher, note="New words.")
     now = Question.objects.get(number=2).get_absolute_url()
     assert now == "/answers/library/2/for-how-many-days/"
@@ -139,6 +139,7 @@ def test_7_no_table_has_a_place_for_a_readers_address(db):
         for table in connection.introspection.table_names()
         for column in connection.introspection.get_table_description(connection.cursor(), table)
     }
+    columns.remove("faq_source.address")  # a document's
     assert not [name for name in columns if re.search(r"(^|[_.])(ip|addr|address|agent|referer|referrer)(_|$)", name)]
 
 

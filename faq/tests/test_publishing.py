@@ -8,7 +8,7 @@ from django.db.models import ProtectedError
 from django.utils import timezone
 
 from faq import content as contents
-from faq import publishing
+from faq import publishing, working_copy
 from faq.models import AnswerPoint, Edition, Question, SearchText
 from faq.models.editions import Sealed
 
@@ -23,7 +23,7 @@ def edit(text, number=2):
     point = question(number).points.first()
     point.text = text
     point.save()
-    publishing.refresh(question(number))
+    working_copy.refresh(question(number))
 
 
 def test_publishing_seals_the_working_copy(library, publisher):
@@ -129,15 +129,15 @@ def test_withdrawing_needs_a_reason_and_something_public(library):
 
 def test_restoring_brings_words_keys_and_numbering_back_into_the_working_copy_only(library, publisher):
     row = question(1)
-    before = publishing.working_content(row)
+    before = working_copy.content(row)
     row.points.filter(key__in=[2, 4]).delete()
     added = AnswerPoint.objects.create(question=row, text="More.", position=9)
     assert added.key == 6
-    publishing.refresh(row)
+    working_copy.refresh(row)
     second = publishing.publish(row, by=publisher, note="Shorter.")
     publishing.restore(question(1), row.editions.get(number=1))
     row = question(1)
-    assert publishing.working_content(row) == before
+    assert working_copy.content(row) == before
     assert row.live == second and row.state == "changed"
     assert AnswerPoint.objects.create(question=row, text="Newest.", position=9).key == 7
 

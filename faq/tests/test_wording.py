@@ -7,7 +7,7 @@ from django.core.management import call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faq import publishing, wording
+from faq import publishing, wording, working_copy
 from faq.models import Question
 from faq.tests.conftest import import_text, logged_in
 from faq.tests.test_content import block, content
@@ -106,7 +106,7 @@ def test_findings_show_in_the_list_and_beside_their_point_and_follow_what_is_sav
     html = client.get(f"/admin/faq/question/{row.pk}/change/").content.decode()
     assert "<strong>A phrase of a text generator.</strong> “As of my last update”" in html
     row.points.update(text="The desk is open.")
-    publishing.refresh(row)
+    working_copy.refresh(row)
     assert not client.get("/admin/faq/question/?wording=findings").context["cl"].result_list
 
 

@@ -3,7 +3,7 @@
 from django.core.management.base import BaseCommand, CommandError
 
 from faq import content as contents
-from faq import publishing, seedfile
+from faq import seedfile, working_copy
 from faq.models import Collection, Question
 
 
@@ -14,14 +14,14 @@ class Command(BaseCommand):
         parser.add_argument("collection", help="the collection's slug")
         parser.add_argument("--working-copy", action="store_true", help="what editors see, not what the public sees")
 
-    def handle(self, collection, working_copy, **options):
+    def handle(self, collection, **options):
         if not Collection.objects.filter(slug=collection).exists():
             known = ", ".join(Collection.objects.values_list("slug", flat=True)) or "none"
             raise CommandError(f"There is no collection “{collection}”. Collections here: {known}.")
         questions = Question.objects.filter(collection__slug=collection).select_related("collection").order_by("number")
-        if working_copy:
-            rows = questions.prefetch_related("points").iterator(500)
-            pairs = ((question.number, publishing.working_content(question)) for question in rows)
+        if options["working_copy"]:
+            rows = questions.prefetch_related("points__citations__source").iterator(500)
+            pairs = ((question.number, working_copy.content(question)) for question in rows)
         else:
             rows = questions.public().select_related("live").iterator(500)
             pairs = ((question.number, question.live.content) for question in rows)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from django.core.management.base import BaseCommand, CommandError
 
-from faq import publishing, wording
+from faq import wording, working_copy
 from faq.models import Collection, Question
 
 
@@ -17,7 +17,9 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
 
     def handle(self, collection, json, **options):
-        questions = Question.objects.select_related("collection").prefetch_related("points").in_order()
+        questions = (
+            Question.objects.select_related("collection").prefetch_related("points__citations__source").in_order()
+        )
         if collection:
             if not Collection.objects.filter(slug=collection).exists():
                 known = ", ".join(Collection.objects.values_list("slug", flat=True)) or "none"
@@ -25,7 +27,7 @@ class Command(BaseCommand):
             questions = questions.filter(collection__slug=collection)
         count = total = 0
         for question in questions.iterator(500):
-            findings = wording.review(publishing.working_content(question))
+            findings = wording.review(working_copy.content(question))
             total += 1
             count += len(findings)
             self._print(question, findings, json)

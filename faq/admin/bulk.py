@@ -1,0 +1,126 @@
+"""Acts over a selection of questions. Each question by itself: what one refuses, the others still get."""
+
+from functools import partial
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import helpers
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.template.response import TemplateResponse
+from taggit.forms import TagField
+
+from faq import publishing, working_copy
+from faq.models import Question, Topic
+
+from .acts import CheckForm, PublishForm, SubmitForm
+
+MOST = 500
+"""Questions that one act takes at once: a request must end."""
+
+
+class TopicForm(forms.Form):
+    topic = forms.ModelChoiceField(Topic.objects.all())
+
+
+class TagForm(forms.Form):
+    tags = TagField(label="Keywords", help_text="With commas between them.")
+
+
+class IntervalForm(forms.Form):
+    interval = forms.TypedChoiceField(label="Check", choices=Question.Interval, coerce=int)
+
+
+def _submit(question, user, note):
+    publishing.submit(question, by=user, note=note)
+
+
+def _publish(question, user, note, same_meaning):
+    publishing.publish(question, by=user, note=note, meaning_changed=not same_meaning)
+
+
+def _check(question, user, comment):
+    publishing.check(question, by=user, comment=comment)
+
+
+def _add_topic(question, user, topic):
+    if question.topics.filter(pk=topic.pk).exists():
+        raise ValidationError("It has this topic already.")
+    question.topics.add(topic)
+    working_copy.refresh(question, user, ["topics"])
+
+
+def _add_tags(question, user, tags):
+    if not set(tags) - set(question.tags.names()):
+        raise ValidationError("It has these keywords already.")
+    question.tags.add(*tags)
+    working_copy.refresh(question, user, ["tags"])
+
+
+def _set_interval(question, user, interval):
+    if question.check_every == interval:
+        raise ValidationError("It is checked in this interval already.")
+    question.check_every = interval
+    question.save(update_fields=["check_every"])
+    working_copy.refresh(question, user, ["check_every"])
+
+
+# name: (permission, form, act on one question, title, what was done)
+ACTS = {
+    "submit": ("change", SubmitForm, _submit, "Submit for review", "submitted"),
+    "publish": ("publish", PublishForm, _publish, "Publish", "published"),
+    "check": ("check", CheckForm, _check, "Note as checked, still right", "noted as checked"),
+    "add_topic": ("change", TopicForm, _add_topic, "Add a topic", "given the topic"),
+    "add_tags": ("change", TagForm, _add_tags, "Add keywords", "given the keywords"),
+    "set_interval": ("change", IntervalForm, _set_interval, "Set how long a check holds", "changed"),
+}
+
+
+class BulkActions:
+    """Mixed into the question admin."""
+
+    def get_actions(self, request):
+        actions = super().get_actions(request)
+        for name, (permission, *_, title, _done) in ACTS.items():
+            if request.user.has_perm(f"faq.{permission}_question"):
+                actions[name] = (partial(_ask, name=name), name, f"{title}…")
+        return actions
+
+
+def _ask(model_admin, request, selected, name):
+    """Show the act's form with what is selected; when that comes back, do it and say what was done and what refused."""
+    _, form_class, act, title, done = ACTS[name]
+    count = selected.count()
+    if count > MOST:
+        text = f"You selected {count:,} questions, and {MOST} is the most for one act. Narrow the list down."
+        messages.error(request, text)
+        return None
+    form = form_class(request.POST if "confirmed" in request.POST else None)
+    if form.is_bound and form.is_valid():
+        _carry_out(request, selected, act, form.cleaned_data, done)
+        return None
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "title": title,
+        "name": name,
+        "form": form,
+        "questions": selected.select_related(None).order_by("collection_id", "number"),
+        "checkbox": helpers.ACTION_CHECKBOX_NAME,
+    }
+    return TemplateResponse(request, "admin/faq/question/bulk.html", context)
+
+
+def _carry_out(request, selected, act, answers, done):
+    count, refused = 0, []
+    for question in selected.select_related("collection", "live").order_by("collection_id", "number"):
+        try:
+            with transaction.atomic():
+                act(question, request.user, **answers)
+            count += 1
+        except ValidationError as error:
+            refused.append(f"{question.number}: {' '.join(error.messages)}")
+    if count:
+        messages.success(request, f"{count} question{'s were' if count != 1 else ' was'} {done}.")
+    if refused:
+        messages.warning(request, f"{len(refused)} refused. " + " ".join(refused))

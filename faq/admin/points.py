@@ -1,0 +1,175 @@
+"""An answer's points on the question page, each with what it rests on."""
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AdminDateWidget, AutocompleteSelect, RelatedFieldWidgetWrapper
+from django.forms.models import BaseInlineFormSet, inlineformset_factory
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+
+from faq import wording, working_copy
+from faq.models import AnswerPoint, Citation
+
+
+class RevivingFormSet(BaseInlineFormSet):
+    """A row that somebody else deleted since the page was opened is saved as a new one: what was typed is not lost."""
+
+    def _construct_form(self, i, **kwargs):
+        form = super()._construct_form(i, **kwargs)
+        form.revived = self.is_bound and i < self.initial_form_count() and form.instance._state.adding
+        if form.revived:
+            # Django's own field asks for a row that is there.
+            form.fields[self.model._meta.pk.name] = forms.CharField(required=False, widget=forms.HiddenInput)
+        return form
+
+    def save_new_objects(self, commit=True):
+        super().save_new_objects(commit)
+        for form in self.initial_forms:
+            if form.revived and not (self.can_delete and self._should_delete_form(form)):
+                self.new_objects.append(self.save_new(form, commit=commit))
+        return self.new_objects
+
+
+class CitationForm(forms.ModelForm):
+    class Meta:
+        model = Citation
+        fields = ["source", "place", "quotation", "consulted"]
+        widgets = {
+            "place": forms.TextInput(attrs={"class": "vTextField"}),
+            "quotation": forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"}),
+            "consulted": AdminDateWidget(),
+        }
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["consulted"].initial = timezone.localdate
+        relation = Citation._meta.get_field("source")
+        self.fields["source"].widget = RelatedFieldWidgetWrapper(
+            AutocompleteSelect(relation, admin.site, choices=self.fields["source"].choices),
+            relation.remote_field,
+            admin.site,
+            can_add_related=True,
+        )
+
+
+class CitationsOfPoint(RevivingFormSet):
+    def save_existing_objects(self, commit=True):
+        """Changed rows are written anew, so that two that exchange their places are never the same for a moment."""
+        changed = [form.instance.pk for form in self.initial_forms if form.has_changed() and form.instance.pk]
+        Citation.objects.filter(pk__in=changed).delete()
+        return super().save_existing_objects(commit)
+
+    def delete_existing(self, obj, commit=True):
+        if obj.pk:
+            Citation.objects.filter(pk=obj.pk).delete()
+
+    def save_existing(self, form, obj, commit=True):
+        obj.save(force_insert=True)
+        return obj
+
+
+CitationFormSet = inlineformset_factory(
+    AnswerPoint, Citation, form=CitationForm, formset=CitationsOfPoint, extra=1, can_delete=True
+)
+
+
+class PointFormSet(RevivingFormSet):
+    """Points keep the order of their place numbers; a point without one goes to the end. Each has its citations."""
+
+    def add_fields(self, form, index):
+        super().add_fields(form, index)
+        prefix = f"{form.prefix}-citations"
+        data = self.data if self.is_bound and f"{prefix}-TOTAL_FORMS" in self.data else None
+        known = list(form.instance.citations.all()) if form.instance.pk else []
+        form.citations = CitationFormSet(data, instance=form.instance, prefix=prefix)
+        form.citations._queryset = known  # as they were fetched with all points
+
+    def full_clean(self):
+        super().full_clean()
+        for form in self.forms if self.is_bound else []:
+            if not self._should_delete_form(form) and not form.citations.is_valid() and form.citations.is_bound:
+                form.add_error(None, "One of its sources cannot be saved like this: see below.")
+
+    def clean(self):
+        super().clean()
+        if any(self.errors):
+            return
+        kept = [form for form in self.forms if form.cleaned_data and not form.cleaned_data.get("DELETE")]
+        last = max((form.cleaned_data["position"] or 0 for form in kept), default=0)
+        for form in kept:
+            if form.cleaned_data["position"] is None:
+                last += 1
+                form.instance.position = last
+
+    def save(self, commit=True):
+        saved = super().save(commit)
+        for form in self.forms:
+            if form.citations.is_bound and form.instance.pk and form not in self.deleted_forms:
+                form.citations.instance = form.instance
+                form.citations.save()
+        return saved
+
+
+class PointForm(forms.ModelForm):
+    position = forms.IntegerField(
+        label="Place",
+        required=False,
+        min_value=0,
+        max_value=100_000,
+        widget=forms.NumberInput(attrs={"class": "vIntegerField"}),
+    )
+
+    class Meta:
+        model = AnswerPoint
+        fields = ["position", "kind", "depth", "numbering", "label", "text"]
+        widgets = {"text": forms.Textarea(attrs={"rows": 4, "class": "vLargeTextField"})}
+
+    def has_changed(self):
+        return super().has_changed() or (self.citations.is_bound and self.citations.has_changed())
+
+    def as_typed(self):
+        """The point as it stands in the form, valid or not, for comparing."""
+        point = self.instance
+        for name in ("label", "text"):
+            if name in self.errors:
+                setattr(point, name, self.data.get(self.add_prefix(name), ""))
+        if self.citations.is_bound:
+            kept = [form for form in self.citations.forms if form.has_changed() or form.instance.pk]
+            typed = [form.instance for form in kept if form.is_valid() and not form.cleaned_data.get("DELETE")]
+            point.typed_citations = typed
+        return point
+
+
+class PointInline(admin.StackedInline):
+    model = AnswerPoint
+    form = PointForm
+    formset = PointFormSet
+    template = "admin/faq/question/points.html"
+    extra = 0
+    verbose_name = "point"
+    verbose_name_plural = "Answer"
+    fields = [("position", "kind", "depth", "numbering"), "label", "text", "findings"]
+    readonly_fields = ["findings"]
+
+    @property
+    def media(self):
+        return super().media + CitationForm().media + forms.Media(js=["js/points.js"])
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).prefetch_related("citations__source")
+
+    @admin.display(description="wording")
+    def findings(self, point):
+        """What stands out in this point as it was saved."""
+        question = point.question
+        if not hasattr(question, "reviewed"):
+            question.reviewed = wording.review(working_copy.content(question))
+        return as_list([finding for finding in question.reviewed if finding.key == point.key])
+
+
+def as_list(findings):
+    """Findings of `faq.wording` for a page of the admin."""
+    if not findings:
+        return "–"
+    rows = ((wording.KINDS[f.kind], f"“{f.quote}”" if f.quote else "", f.why) for f in findings)
+    return format_html("<ul>{}</ul>", format_html_join("", "<li><strong>{}.</strong> {} {}</li>", rows))

@@ -1,0 +1,113 @@
+"""The admin's first page: what waits for this person, one click from the work, and how far things have come."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.contrib.admin import AdminSite
+from django.core.cache import cache
+from django.db.models import Count, Q
+from django.urls import reverse
+
+from .models import Question, Report, Source, Topic
+
+PROGRESS_LASTS = 60
+"""Seconds for which the picture of progress is kept: it counts everything there is."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One kind of work: how much of it there is, and where it is listed."""
+
+    label: str
+    count: int
+    address: str
+    urgent: bool = False
+
+
+class Desk(AdminSite):
+    """Django's admin with a work queue as its first page."""
+
+    index_template = "admin/desk.html"
+    index_title = "The editors' desk"
+    enable_nav_sidebar = False  # it lists kinds of data, not work, and takes a quarter of the page
+
+    def index(self, request, extra_context=None):
+        context = {"queue": queue(request.user), "progress": progress(), **(extra_context or {})}
+        return super().index(request, context)
+
+
+def queue(user):
+    """The `Line`s for this person that are not empty, what others wait for first."""
+    from .admin.lists import due_soon, submitted_by, to_review
+
+    questions = Question.objects.all()
+    lines = []
+
+    def add(label, found, address, urgent=False):
+        lines.append(Line(label, found.count(), address, urgent))
+
+    def listed(**filters):
+        return f"{reverse('admin:faq_question_changelist')}?{urlencode(filters)}"
+
+    if user.has_perm("faq.view_question"):
+        mine = submitted_by(user)
+        if user.has_perm("faq.publish_question"):
+            add("Waiting for my review", to_review(questions, user), listed(review="mine"), urgent=True)
+        add("Sent back to me", questions.returned().filter(**mine), listed(review="back"), urgent=True)
+        add("Submitted by me, not read yet", questions.submitted().filter(**mine), listed(review="asked"))
+        add("Check overdue", questions.overdue(), listed(check="overdue"), urgent=True)
+        add("Check due within 14 days", due_soon(questions), listed(check="soon"))
+        add("Published without a second check", questions.filter(unconfirmed=True), listed(review="unconfirmed"))
+        add("Seed has another text by now", questions.exclude(seed_conflict=""), listed(seed="conflict"))
+        add("Changed, not published", questions.changed(), listed(state="changed"))
+        add("Never checked", questions.public().unchecked(), listed(check="no"))
+        add("With points that name no source", questions.filter(unsourced__gt=0), listed(sources="missing"))
+        add("With wording to look at", questions.filter(findings__gt=0), listed(wording="findings"))
+        add("Never public", questions.filter(state=Question.State.DRAFT), listed(state="draft"))
+    if user.has_perm("faq.view_report"):
+        address = f"{reverse('admin:faq_report_changelist')}?state__in=new,in_work"
+        add("Reports by readers", Report.objects.filter(state__in=["new", "in_work"]), address, urgent=True)
+    if user.has_perm("faq.view_source"):
+        address = f"{reverse('admin:faq_source_changelist')}?reach=fails"
+        add("Sources whose address does not answer", Source.objects.unreachable(), address)
+    return [line for line in lines if line.count]
+
+
+def progress():
+    """How far each topic has come: a list of dicts with "name", "address", "all", "public", "sourced" and "checked".
+
+    The last one is for all questions, with or without a topic. Sourced means that each point names a source."""
+    if (known := cache.get("faq.progress")) is not None:
+        return known
+    today_checked = Question.objects.is_checked()
+
+    def counts(prefix=""):
+        public = Q(**{f"{prefix}live__isnull": False})
+        return {
+            "all": Count(f"{prefix}pk"),
+            "public": Count(f"{prefix}pk", filter=public),
+            "sourced": Count(f"{prefix}pk", filter=public & Q(**{f"{prefix}unsourced": 0})),
+            "checked": Count(
+                f"{prefix}pk", filter=Q(**{f"{prefix}{name}": value for name, value in today_checked.children})
+            ),
+        }
+
+    listed = reverse("admin:faq_question_changelist")
+    topics = Topic.objects.annotate(**{f"n_{name}": count for name, count in counts("questions__").items()})
+    rows = [
+        {
+            "name": topic.name,
+            "address": f"{listed}?topics__id__exact={topic.pk}",
+            **{name: getattr(topic, f"n_{name}") for name in ("all", "public", "sourced", "checked")},
+        }
+        for topic in topics.order_by("position", "name")
+    ]
+    rows.append({"name": "All questions", "address": listed, **Question.objects.aggregate(**counts())})
+    rows = [{**row, **_widths(row)} for row in rows if row["all"]]
+    cache.set("faq.progress", rows, PROGRESS_LASTS)
+    return rows
+
+
+def _widths(row):
+    """For the bars, which are a hundred wide."""
+    return {f"{name}_width": round(100 * row[name] / (row["all"] or 1)) for name in ("public", "sourced", "checked")}

@@ -1,0 +1,122 @@
+"""The log of what people did: adding to it, and proving that nobody changed it.
+
+Each entry's hash is SHA-256 over its own facts and the hash of the entry before it. Whoever knows one hash can prove
+everything that came before: keep the last one, which `manage.py verify_log` prints, somewhere else.
+"""
+
+import json
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from . import content as contents
+from .models import Edition, Event, Question
+
+_LOCK = 0x5EA1ED  # of PostgreSQL's advisory locks; any number that nothing else here uses
+_BATCH = 1000
+
+
+def signature(user):
+    """Who did it, for a lasting record: it must outlive the account, so it is a value and not a reference.
+
+    Returns ``{"id": int, "name": str}``; the name is the public one, never the log-in name. None for no person."""
+    return {"id": user.pk, "name": user.get_full_name() or "an editor"} if user else None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What to add: an `Event.Act`, the question, a signature or None, and what else is worth keeping (JSON)."""
+
+    act: str
+    question: Question
+    by: dict | None = None
+    details: dict = field(default_factory=dict)
+
+
+def append(*entries):
+    """Add entries, in order, in the transaction of what they tell of. Returns the `Event` rows."""
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("An entry is added together with what it tells of.")
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    last = Event.objects.order_by("-number").first()
+    number, previous = (last.number, last.hash) if last else (0, "")
+    now, events = timezone.now(), []
+    for entry in entries:
+        number += 1
+        event = Event(
+            number=number,
+            at=now,
+            by=entry.by,
+            act=entry.act,
+            collection=entry.question.collection.slug,
+            question=entry.question.number,
+            details=entry.details,
+            previous=previous,
+        )
+        event.hash = previous = hash_of(event)
+        events.append(event)
+    return Event.objects.bulk_create(events, batch_size=_BATCH)
+
+
+@transaction.atomic
+def record(act, question, user, **facts):
+    """Add one entry about what a person did to one question."""
+    append(Entry(act, question, signature(user), facts))
+
+
+def hash_of(event):
+    """What an entry's hash must be, given its facts and `previous`."""
+    facts = [
+        event.number,
+        event.at.isoformat(),
+        event.by,
+        event.act,
+        event.collection,
+        event.question,
+        event.details,
+        event.previous,
+    ]
+    return sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+@dataclass
+class Verdict:
+    """`problems` are sentences; `head` is the last entry's hash; `unlogged` editions came with a fixture."""
+
+    entries: int
+    editions: int
+    unlogged: int
+    head: str
+    problems: list
+
+
+def verify(known_hash=""):
+    """Walk the whole log and all editions. `known_hash` is one that was kept elsewhere and must be in the chain."""
+    problems, expected, previous, seen = [], 1, "", not known_hash
+    published = {}
+    for event in Event.objects.order_by("number").iterator(_BATCH):
+        if event.number != expected:
+            problems.append(f"Entries {expected} to {event.number - 1} are missing.")
+        elif event.previous != previous:
+            problems.append(f"Entry {event.number} does not follow from the one before it.")
+        if hash_of(event) != event.hash:
+            problems.append(f"Entry {event.number} was changed after it was written.")
+        if event.act == Event.Act.PUBLISHED:
+            published[event.collection, event.question, event.details["edition"]] = event.details["digest"]
+        expected, previous, seen = event.number + 1, event.hash, seen or event.hash == known_hash
+    if not seen:
+        problems.append(f"No entry has the hash {known_hash}: the log is not the one that you knew.")
+    editions = unlogged = 0
+    for edition in Edition.objects.select_related("question__collection").iterator(_BATCH):
+        editions += 1
+        place = edition.question.collection.slug, edition.question.number, edition.number
+        digest = published.pop(place, None)
+        unlogged += digest is None
+        if contents.digest(edition.content) != edition.digest or digest not in (None, edition.digest):
+            problems.append(f"Edition {place[2]} of {place[0]} {place[1]} is not what was sealed.")
+    problems += [f"Edition {edition} of {slug} {number} is gone." for slug, number, edition in published]
+    return Verdict(expected - 1, editions, unlogged, previous, problems)

@@ -1,0 +1,30 @@
+"""Prove that the log and the editions are what they were."""
+
+from django.core.management.base import BaseCommand, CommandError
+
+from faq import log
+
+
+class Command(BaseCommand):
+    help = (
+        "Walk the whole log and all editions, and say whether anything was changed, taken out or put in between. Keep "
+        "the hash that it prints somewhere else: given back later with --hash, it proves that the log was not replaced."
+    )
+
+    def add_arguments(self, parser):
+        parser.add_argument("--hash", default="", help="a hash that this command printed earlier")
+
+    def handle(self, hash, **options):
+        verdict = log.verify(hash.strip().lower())
+        for problem in verdict.problems:
+            self.stderr.write(self.style.ERROR(problem))
+        if verdict.problems:
+            raise CommandError(f"{len(verdict.problems)} problems: this database is not as it was written.")
+        self.stdout.write(
+            f"{verdict.entries} entries follow from one another, and {verdict.editions} editions are as sealed."
+        )
+        if verdict.unlogged:
+            self.stdout.write(
+                f"{verdict.unlogged} of the editions came with a fixture, so the log does not tell of them."
+            )
+        self.stdout.write(f"Last hash: {verdict.head or 'none yet'}")

@@ -1,0 +1,166 @@
+"""The working copy: how it reads as an edition's content, and what must be noted whenever it changes."""
+
+from django.db import transaction
+
+from . import content as contents
+from . import log, wording
+from .log import Entry, signature
+from .models import AnswerPoint, Citation, Event, Question, Source
+
+NOTED = [
+    "digest", "state", "findings", "unsourced", "contributors", "review", "review_note", "submitted_by", "submitted_at",
+]  # fmt: skip
+"""Fields of a question that are derived from its working copy."""
+
+BATCH = 500
+
+
+def locked(question):
+    """The question's row as it is now, held until the transaction ends, so that two acts cannot cross."""
+    rows = Question.objects.select_for_update(of=("self",)).select_related("collection", "live")
+    return rows.get(pk=question.pk)
+
+
+def points_of(question):
+    """The question's points in order, with what they rest on: those that were fetched with it, if they were."""
+    if "points" in getattr(question, "_prefetched_objects_cache", {}):
+        return list(question.points.all())
+    return list(question.points.prefetch_related("citations__source"))
+
+
+def content(question, points=None):
+    """The working copy as an edition's content. `points` in order, else those in the database.
+
+    A point's citations are those in its attribute `typed_citations` if it has one: a form's, not saved yet."""
+    points = points_of(question) if points is None else points
+    ordinals = contents.ordinals([(point.kind, point.depth, point.numbering) for point in points])
+    return {
+        "question": question.text,
+        "short_answer": question.short_answer,
+        "jurisdiction": question.collection.jurisdiction,
+        "language": question.collection.language,
+        "blocks": [
+            {
+                "key": point.key,
+                "kind": point.kind,
+                "ordinal": ordinal,
+                "depth": point.depth,
+                "label": point.label,
+                "text": point.text,
+                "citations": [citation.as_content() for citation in _citations(point)],
+            }
+            for point, ordinal in zip(points, ordinals, strict=True)
+        ],
+    }
+
+
+def _citations(point):
+    if hasattr(point, "typed_citations"):
+        return point.typed_citations
+    return point.citations.all() if point.pk else []
+
+
+def fingerprint(question):
+    """What an editor saw of a question when its page was opened: the working copy, and where readers find it.
+
+    A save that brings another fingerprint than the database has would undo somebody's work."""
+    found_by = [
+        sorted(question.topics.values_list("slug", flat=True)),
+        sorted(question.tags.values_list("name", flat=True)),
+        sorted(question.related.values_list("pk", flat=True)),
+        question.check_every,
+    ]
+    return contents.digest([content(question), found_by])
+
+
+def note(question, working, by=None):
+    """Set what is derived from the working copy, whose content is `working`. Returns whether that has changed.
+
+    Whoever changes a word is one of its contributors until it is public or gone, whatever they are allowed to do."""
+    digest = contents.digest(working)
+    changed = digest != question.digest
+    if changed and by and not question.contributed(by):
+        question.contributors = [*question.contributors, signature(by)]
+    question.digest = digest
+    question.findings = len(wording.review(working))
+    question.unsourced = sum(not block["citations"] for block in working["blocks"])
+    question.note_state()
+    if question.state == Question.State.PUBLIC:
+        end_review(question)
+    return changed
+
+
+def end_review(question):
+    """Nothing waits to be published any more: forget who wrote it and who was asked to read it."""
+    question.contributors, question.review, question.review_note = [], Question.Review.NONE, ""
+    question.submitted_by = question.submitted_at = None
+
+
+@transaction.atomic
+def refresh(question, by=None, also=()):
+    """Note what the working copy looks like now, also in the log. To be called after any change to it.
+
+    `by` is who changed it (None for a command), `also` the names of other fields that they changed."""
+    row = locked(question)
+    changed = note(row, content(row), by)
+    row.save(update_fields=NOTED)
+    for name in NOTED:
+        setattr(question, name, getattr(row, name))
+    if changed or also:
+        what = [*(["words"] if changed else []), *also]
+        log.append(Entry(Event.Act.SAVED, row, signature(by), {"changed": what}))
+    return changed
+
+
+@transaction.atomic
+def refresh_many(questions, by=None):
+    """The same for a queryset of questions whose words changed with something that they share, such as a source."""
+    rows = questions.order_by("pk").select_for_update(of=("self",)).select_related("collection", "live")
+    entries, changed = [], []
+    for row in rows.prefetch_related("points__citations__source").iterator(BATCH):
+        if note(row, content(row), by):
+            changed.append(row)
+            entries.append(Entry(Event.Act.SAVED, row, signature(by), {"changed": ["words"]}))
+    Question.objects.bulk_update(changed, NOTED, batch_size=BATCH)
+    log.append(*entries)
+    return len(changed)
+
+
+def write_points(pairs):
+    """Make the points of many (question, unsaved points) pairs the only ones. A point keeps its row with its key."""
+    kept = [point for _, points in pairs for point in points]
+    wanted = {(point.question_id, point.key) for point in kept}
+    old = AnswerPoint.objects.filter(question__in=[question for question, _ in pairs])
+    gone = [pk for pk, *place in old.values_list("pk", "question_id", "key") if tuple(place) not in wanted]
+    AnswerPoint.objects.filter(pk__in=gone).delete()
+    AnswerPoint.objects.bulk_create(
+        kept,
+        update_conflicts=True,
+        unique_fields=["question", "key"],
+        update_fields=["position", "kind", "depth", "numbering", "label", "text"],
+    )
+
+
+def write_content(question, edition_content):
+    """Put an edition's words and citations into the working copy (see `refresh` for what must follow)."""
+    question.text, question.short_answer = edition_content["question"], edition_content["short_answer"]
+    question.save(update_fields=["text", "short_answer"])
+    blocks = edition_content["blocks"]
+    numberings = contents.numberings(contents.seed_question(question.number, edition_content).blocks)
+    points = [
+        AnswerPoint(
+            question=question,
+            position=position,
+            numbering=numbering,
+            **{name: block[name] for name in ("key", "kind", "depth", "label", "text")},
+        )
+        for position, (block, numbering) in enumerate(zip(blocks, numberings, strict=True), start=1)
+    ]
+    write_points([(question, points)])
+    rows = {point.key: point for point in question.points.all()}
+    Citation.objects.filter(point__question=question).delete()
+    for block in blocks:
+        for citation in block["citations"]:
+            source, _ = Source.objects.get_or_create(key=citation["source"]["key"], defaults=citation["source"])
+            facts = {name: citation[name] for name in ("place", "quotation", "consulted")}
+            Citation.objects.create(point=rows[block["key"]], source=source, **facts)
