@@ -9,6 +9,7 @@ class FaqConfig(AppConfig):
     verbose_name = "Questions and answers"
 
     def ready(self):
+        from django.apps import apps
         from django.db.models.signals import post_migrate
 
         from . import roles, search  # noqa: F401  (search connects its receiver)
@@ -18,6 +19,7 @@ class FaqConfig(AppConfig):
         post_migrate.connect(triggers.install, sender=self, dispatch_uid="faq.triggers")
         # After every application, since permissions are made one application at a time.
         post_migrate.connect(roles.install, dispatch_uid="faq.roles")
+        apps.get_app_config("taggit").verbose_name = "Keywords"
 
 
 class DeskConfig(AdminConfig):

@@ -33,7 +33,9 @@ class RevivingFormSet(BaseInlineFormSet):
 class CitationForm(forms.ModelForm):
     class Meta:
         model = Citation
-        fields = ["source", "place", "quotation", "consulted"]
+        fields = ["source", "place", "consulted", "quotation"]
+        labels = {"place": "Where in it, such as § 5(b) or p. 12", "quotation": "The words that the point rests on"}
+        help_texts = {"place": "", "quotation": "", "consulted": ""}
         widgets = {
             "place": forms.TextInput(attrs={"class": "vTextField"}),
             "quotation": forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"}),

@@ -98,8 +98,8 @@ class QuestionAdmin(BulkActions, ActPages, admin.ModelAdmin):
     save_on_top = True
     fieldsets = [
         (None, {"fields": [("collection", "number"), "text", "short_answer", "seen"]}),
-        ("Where readers find it", {"fields": ["topics", "tags", "related"]}),
-        ("Checks", {"fields": ["check_every"]}),
+        ("Where readers find it", {"fields": ["topics", "tags", "related"], "classes": ["collapse"]}),
+        ("Checks", {"fields": ["check_every"], "classes": ["collapse"]}),
     ]
 
     class Media:

@@ -65,6 +65,16 @@ class Event(models.Model):
         raise ValidationError(APPEND_ONLY)
 
     @property
+    def what(self):
+        """The act in a few words."""
+        words = str(self.get_act_display())
+        if edition := self.details.get("edition"):
+            words += f" (edition {edition})"
+        if changed := self.details.get("changed"):
+            words += f": {', '.join(changed)}"
+        return words
+
+    @property
     def remark(self):
         """What was written with the act, or what came of it."""
         names = ("note", "because", "comment", "outcome")
