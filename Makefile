@@ -98,9 +98,10 @@ check: venv-run ## check the settings for production, and that no migration is m
 	.venv/bin/python manage.py check --deploy
 	.venv/bin/python manage.py makemigrations --check
 
-# --universal: one lock for every system and Python that the project supports. Pins that still fit are kept.
-uv_lock = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-  $(if $(UPGRADE),--upgrade) --quiet
+# --universal: one lock for every system and Python that the project supports. Pins that still fit are kept. Extras are
+# kept, too: where a package asks for coverage[toml], older pips take the newest one although coverage is pinned.
+uv_lock = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras \
+  --no-header $(if $(UPGRADE),--upgrade) --quiet
 
 lock: ## remake the requirements files after pyproject.toml changed (UPGRADE=1: newest versions)
 	@command -v uv >/dev/null || { echo "This needs uv: python3 -m pip install uv" >&2; exit 1; }

@@ -1,11 +1,13 @@
 """The admin's first page: what waits for this person, one click from the work, and how far things have come."""
 
 from dataclasses import dataclass
+from functools import update_wrapper
 from urllib.parse import urlencode
 
 from django.contrib.admin import AdminSite
 from django.core.cache import cache
 from django.db.models import Count, Q
+from django.http import HttpResponseBadRequest
 from django.urls import reverse
 
 from .models import Question, Report, Source, Topic
@@ -30,6 +32,18 @@ class Desk(AdminSite):
     index_template = "admin/desk.html"
     index_title = "The editors' desk"
     enable_nav_sidebar = False  # it lists kinds of data, not work, and takes a quarter of the page
+
+    def admin_view(self, view, cacheable=False):
+        """Refuses addresses that ask for what no database can hold, for all pages at once."""
+
+        def guarded(request, *args, **kwargs):
+            for name, values in request.GET.lists():
+                if any("\0" in value or (name != "q" and value.isdecimal() and len(value) > 18) for value in values):
+                    text = f"“{name}” in this address has a value that cannot be looked up. Go back to /admin/.\n"
+                    return HttpResponseBadRequest(text, content_type="text/plain; charset=utf-8")
+            return view(request, *args, **kwargs)
+
+        return super().admin_view(update_wrapper(guarded, view), cacheable)
 
     def index(self, request, extra_context=None):
         context = {"queue": queue(request.user), "progress": progress(), **(extra_context or {})}

@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "django.forms",
     "taggit",
     "django_filters",
+    "import_export",
     "csp",
 ]
 
@@ -187,6 +188,10 @@ SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = True
 
 TAGGIT_CASE_INSENSITIVE = True
+
+if "CACHE_URL" in os.environ:
+    # An uploaded spreadsheet waits for its confirmation where every web node finds it, and not in one node's files.
+    IMPORT_EXPORT_TMP_STORAGE_CLASS = "import_export.tmp_storages.CacheStorage"
 
 LOGGING = {
     "version": 1,

@@ -12,6 +12,7 @@ from taggit.forms import TagField
 
 from faq import publishing, working_copy
 from faq.models import Question, Topic
+from faq.models.questions import keyword_problem
 
 from .acts import CheckForm, PublishForm, SubmitForm
 
@@ -25,6 +26,11 @@ class TopicForm(forms.Form):
 
 class TagForm(forms.Form):
     tags = TagField(label="Keywords", help_text="With commas between them.")
+
+    def clean_tags(self):
+        if problem := next(filter(None, map(keyword_problem, self.cleaned_data["tags"])), None):
+            raise ValidationError(problem)
+        return self.cleaned_data["tags"]
 
 
 class IntervalForm(forms.Form):

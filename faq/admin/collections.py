@@ -1,5 +1,6 @@
 """Collections, topics and tags in the admin."""
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Count
 from taggit.admin import TagAdmin
@@ -7,6 +8,7 @@ from taggit.models import Tag
 
 from faq import working_copy
 from faq.models import Collection, Question, Topic
+from faq.models.questions import keyword_problem
 
 
 @admin.register(Collection)
@@ -52,8 +54,16 @@ class TopicAdmin(admin.ModelAdmin):
 admin.site.unregister(Tag)
 
 
+class KeywordForm(forms.ModelForm):
+    def clean_name(self):
+        if problem := keyword_problem(self.cleaned_data["name"]):
+            raise forms.ValidationError(problem)
+        return self.cleaned_data["name"]
+
+
 @admin.register(Tag)
 class KeywordAdmin(TagAdmin):
     """Taggit's own admin lists its general table of tagged items, which this site does not use."""
 
     inlines = []
+    form = KeywordForm

@@ -55,6 +55,12 @@ class CitationForm(forms.ModelForm):
 
 
 class CitationsOfPoint(RevivingFormSet):
+    def add_fields(self, form, index):
+        super().add_fields(form, index)
+        if self.instance._state.adding:
+            # A revived point's citations still name its old row; they are saved with the new one.
+            del form.fields[self.fk.name]
+
     def save_existing_objects(self, commit=True):
         """Changed rows are written anew, so that two that exchange their places are never the same for a moment."""
         changed = [form.instance.pk for form in self.initial_forms if form.has_changed() and form.instance.pk]

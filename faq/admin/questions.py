@@ -10,13 +10,15 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from taggit.forms import TagWidget
 
-from faq import diffing, publishing, seedfile, wording, working_copy
+from faq import diffing, publishing, wording, working_copy
 from faq.models import AnswerPoint, Event, Note, Presence, Question
+from faq.models.questions import keyword_problem
 
 from .acts import ActPages
 from .bulk import BulkActions
 from .lists import CheckFilter, ReviewFilter, SeedFilter, SourcesFilter, StateFilter, WordingFilter
 from .points import PointInline, as_list
+from .spreadsheet import SpreadsheetPages
 
 PRESENT = timedelta(minutes=30)
 """For how long somebody who opened an editing page is taken to be working on it."""
@@ -43,13 +45,8 @@ class QuestionForm(forms.ModelForm):
 
     def clean_tags(self):
         tags = self.cleaned_data["tags"]
-        for tag in tags:
-            if len(tag) > 100:
-                raise ValidationError(f"The keyword “{tag[:40]}…” is too long: 100 characters fit.")
-            if problem := seedfile.problem_with(tag, seedfile.NUMBERED):
-                raise ValidationError(problem)
-            if not any(character.isalnum() for character in tag):
-                raise ValidationError(f"The keyword “{tag}” has no letter or digit, so nobody could find it.")
+        if problem := next(filter(None, map(keyword_problem, tags)), None):
+            raise ValidationError(problem)
         return tags
 
     def clean(self):
@@ -77,7 +74,7 @@ class QuestionForm(forms.ModelForm):
 
 
 @admin.register(Question)
-class QuestionAdmin(BulkActions, ActPages, admin.ModelAdmin):
+class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
     list_display = ["number", "text", "state", "review_state", "checked", "findings", "unsourced", "topic_names"]
     list_display_links = ["text"]
     list_filter = [

@@ -28,6 +28,7 @@ class SourceAdmin(admin.ModelAdmin):
     list_display = ["title", "publisher", "kind", "cited", "reach"]
     list_filter = ["kind", ReachFilter]
     list_per_page = 50
+    ordering = ["title", "key"]
     search_fields = ["title", "publisher", "address"]
     fields = ["title", "publisher", "kind", "address", "archived", "reach", "cited_by"]
     readonly_fields = ["reach", "cited_by"]

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core.cache import cache
 from django.test import Client, TransactionTestCase
 
 from faq import importing, manifest, seedfile
@@ -70,6 +71,11 @@ def logged_in(user):
     client = Client()
     client.force_login(user)
     return client
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept_from_the_test_before():
+    cache.clear()
 
 
 @pytest.fixture(autouse=True, scope="session")

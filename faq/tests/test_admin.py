@@ -27,7 +27,8 @@ def form_data(client, row):
     form = response.context["adminform"].form
     formset = response.context["inline_admin_formsets"][0].formset
     data = {}
-    for part in [form, formset.management_form, *formset.forms]:
+    nested = [part for point in formset.forms for part in [point.citations.management_form, *point.citations.forms]]
+    for part in [form, formset.management_form, *formset.forms, *nested]:
         for bound in part:
             value = bound.value()
             if isinstance(value, list):

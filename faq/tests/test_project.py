@@ -28,9 +28,8 @@ def test_no_migration_is_missing(db):
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
 def test_the_lock_pins_and_hashes_everything_and_names_no_registry(name):
     text = (ROOT / name).read_text()
-    pins = re.findall(
-        r"^([a-z0-9._-]+)==(\S+)(?: ; [^\\\n]+)? \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, re.M
-    )
+    hashes = r"((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)"
+    pins = re.findall(r"^([a-z0-9._-]+)(?:\[[a-z]+\])?==(\S+)(?: ; [^\\\n]+)? \\\n" + hashes, text, re.M)
     assert len(pins) == len(re.findall(r"^[^\s#]", text, re.M))
     assert "://" not in text and "index" not in text.lower() and "find-links" not in text
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -44,7 +43,7 @@ def test_the_lock_pins_and_hashes_everything_and_names_no_registry(name):
 @pytest.mark.pure
 def test_both_locks_agree():
     def pins(name):
-        return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / name).read_text(), re.M))
+        return dict(re.findall(r"^([a-z0-9._-]+)(?:\[[a-z]+\])?==(\S+)", (ROOT / name).read_text(), re.M))
 
     run, dev = pins("requirements.txt"), pins("requirements-dev.txt")
     assert run.items() <= dev.items()

@@ -1,0 +1,170 @@
+"""The desk as a spreadsheet: everything out, topics and keywords back in, with a preview of what would change."""
+
+from django.core.exceptions import ValidationError
+from import_export.admin import ImportExportMixin
+from import_export.fields import Field
+from import_export.formats.base_formats import CSV
+from import_export.resources import ModelResource
+from import_export.widgets import Widget
+from taggit.utils import edit_string_for_tags, parse_tags
+
+from faq import working_copy
+from faq.models import Question, Topic
+from faq.models.questions import keyword_problem
+
+MOST_ROWS = 20_000
+
+# A cell that begins like this is run by spreadsheet programs.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Spreadsheet(CSV):
+    """CSV with the mark by which spreadsheet programs know UTF-8."""
+
+    def export_data(self, dataset, **kwargs):
+        return "\ufeff" + super().export_data(dataset, **kwargs)
+
+
+class TopicsWidget(Widget):
+    """Names of topics, with semicolons between them."""
+
+    def clean(self, value, row=None, **kwargs):
+        names = [name.strip() for name in (value or "").split(";") if name.strip()]
+        known = {topic.name.casefold(): topic for topic in Topic.objects.all()}
+        unknown = [name for name in names if name.casefold() not in known]
+        if unknown:
+            offered = "; ".join(topic.name for topic in known.values())
+            raise ValidationError(f"There is no topic “{unknown[0]}”. Topics are: {offered}.")
+        return [known[name.casefold()] for name in names]
+
+    def render(self, value, obj=None, **kwargs):
+        return "; ".join(topic.name for topic in value.all())
+
+
+class KeywordsWidget(Widget):
+    """Keywords with commas between them, as on the question page."""
+
+    def clean(self, value, row=None, **kwargs):
+        names = parse_tags(value or "")
+        for name in names:
+            if problem := keyword_problem(name):
+                raise ValidationError(problem)
+        return names
+
+    def render(self, value, obj=None, **kwargs):
+        return edit_string_for_tags(sorted(value.all(), key=lambda tag: tag.name))
+
+
+class LabelsResource(ModelResource):
+    """What comes back in: a row names a question, and says which topics and keywords it has. Nothing else is read."""
+
+    collection = Field("collection__slug", "collection", readonly=True)
+    number = Field("number", "number", readonly=True)
+    topics = Field("topics", "topics", widget=TopicsWidget())
+    keywords = Field("tags", "keywords", widget=KeywordsWidget())
+
+    class Meta:
+        model = Question
+        name = "Topics and keywords"
+        fields = ["collection", "number", "topics", "keywords"]
+        import_id_fields = ["collection", "number"]
+        skip_unchanged = report_skipped = True
+        clean_model_instances = False
+        use_transactions = True
+
+    def before_import(self, dataset, **kwargs):
+        dataset.headers = [(header or "").strip().lstrip("\ufeff") for header in dataset.headers or []]
+        missing = {"collection", "number"} - set(dataset.headers)
+        if missing or not {"topics", "keywords"} & set(dataset.headers):
+            columns = ", ".join(dataset.headers) or "(none)"
+            raise ValidationError(
+                f"The first row names the columns {columns}. Needed are collection, number, and topics or keywords, "
+                "with commas between the columns, as in the file that is exported here."
+            )
+        if len(dataset) > MOST_ROWS:
+            raise ValidationError(f"This file has {len(dataset):,} rows, and {MOST_ROWS:,} is the most.")
+
+    def before_import_row(self, row, **kwargs):
+        for name, value in row.items():
+            row[name] = str(value or "").strip().removeprefix("'")
+        if not row["number"].isdecimal() or len(row["number"]) > 9:
+            raise ValidationError(f"“{row['number'][:20]}” is not the number of a question.")
+
+    def init_instance(self, row=None):
+        raise ValidationError(f"There is no question {row['number']} in a collection “{row['collection']}”.")
+
+    def import_instance(self, instance, row, **kwargs):
+        """Nothing is written to the question's own columns."""
+        self.wanted = {}
+        self.wanted = {name: self.fields[name].clean(row) for name in ("topics", "keywords") if name in row}
+
+    def skip_row(self, instance, original, row, import_validation_errors=None):
+        return not import_validation_errors and not self._changes(instance)
+
+    def do_instance_save(self, instance, is_create):
+        """The question itself stays as it is."""
+
+    def save_m2m(self, instance, row, **kwargs):
+        changes = self._changes(instance)
+        working_copy.locked(instance)
+        if "topics" in changes:
+            instance.topics.set(self.wanted["topics"])
+        if "tags" in changes:
+            instance.tags.set(self.wanted["keywords"])
+        working_copy.refresh(instance, kwargs.get("user"), changes)
+
+    def _changes(self, instance):
+        changes = []
+        if "topics" in self.wanted and set(self.wanted["topics"]) != set(instance.topics.all()):
+            changes.append("topics")
+        if "keywords" in self.wanted and set(self.wanted["keywords"]) != set(instance.tags.names()):
+            changes.append("tags")
+        return changes
+
+
+class DeskResource(ModelResource):
+    """What goes out: a line for each question, with all that the desk knows of it."""
+
+    collection = Field("collection__slug", "collection")
+    question = Field("text", "question")
+    state = Field("get_state_display", "state")
+    review = Field("get_review_display", "review")
+    edition = Field("live__number", "public edition")
+    published = Field("live__published_at", "published")
+    topics = Field("topics", "topics", widget=TopicsWidget())
+    keywords = Field("tags", "keywords", widget=KeywordsWidget())
+
+    class Meta:
+        model = Question
+        name = "The whole desk"
+        fields = export_order = [
+            "collection", "number", "question", "short_answer", "topics", "keywords", "state", "review", "edition",
+            "published", "unconfirmed", "checked_on", "check_due", "check_every", "findings", "unsourced",
+        ]  # fmt: skip
+
+    def export_field(self, field, instance, **kwargs):
+        value = super().export_field(field, instance, **kwargs)
+        return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+class SpreadsheetPages(ImportExportMixin):
+    """Mixed into the question admin."""
+
+    formats = [Spreadsheet]
+    show_change_form_export = False
+    skip_admin_log = True
+
+    def get_import_resource_classes(self, request):
+        return [LabelsResource]
+
+    def get_export_resource_classes(self, request):
+        return [DeskResource]
+
+    def has_import_permission(self, request):
+        return request.user.has_perm("faq.change_question")
+
+    def has_export_permission(self, request):
+        return request.user.has_perm("faq.view_question")
+
+    def get_export_queryset(self, request):
+        return super().get_export_queryset(request).prefetch_related("tags")

@@ -1,0 +1,673 @@
+"""The desk: the work queue, who may do what, acts over a selection, spreadsheets, and links to a draft."""
+
+import csv
+import io
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from django.utils import timezone
+
+from faq import desk, drafts, publishing, reporting, working_copy
+from faq.models import AnswerPoint, Citation, Collection, Event, Note, Question, Source, Topic
+from faq.tests.conftest import import_text, logged_in
+from faq.tests.test_admin import form_data, page_of, question, save
+from faq.tests.test_sources import cite
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def busy(library, editor, publisher):
+    """Work of every kind."""
+    import_text(
+        "".join(f"{number}. Question {number}?\nText {number}.\n" for number in range(1, 8)), slug="more", publish=True
+    )
+    more = {row.number: row for row in Question.objects.filter(collection__slug="more").select_related("collection")}
+    today = timezone.localdate()
+
+    def change(number, by, text="Changed."):
+        more[number].points.update(text=text)
+        working_copy.refresh(more[number], by)
+
+    change(1, editor)
+    publishing.submit(more[1], by=editor)
+    change(2, publisher)
+    publishing.submit(more[2], by=publisher)
+    change(3, editor)
+    publishing.submit(more[3], by=editor)
+    publishing.send_back(more[3], by=publisher, note="More.")
+    publishing.check(more[4], by=publisher, on=today - timedelta(days=200))
+    publishing.check(more[5], by=publisher, on=today - timedelta(days=170))
+    Question.objects.filter(pk=more[6].pk).update(seed_conflict="6. Other?\nText.\n", unconfirmed=True)
+    change(7, editor, "As of my last update, it is open.")
+    Source.objects.create(title="Gone", address="https://example.org/", fails_since=timezone.now())
+    reporting.store(question(2).live if False else Question.objects.public().first().live, None, "Unclear.")
+    Question.objects.create(collection=library, number=9, text="Draft?")
+    return library
+
+
+def lines(user):
+    return {line.label: line.count for line in desk.queue(user)}
+
+
+def test_the_queue_counts_what_waits_for_this_person(busy, editor, publisher):
+    everybody = {
+        "Check overdue": 1, "Check due within 14 days": 1, "Published without a second check": 1,
+        "Seed has another text by now": 1, "Changed, not published": 4, "Never checked": 8,
+        "With points that name no source": 10, "With wording to look at": 1, "Never public": 1, "Reports by readers": 1,
+        "Sources whose address does not answer": 1,
+    }  # fmt: skip
+    assert lines(editor) == {"Sent back to me": 1, "Submitted by me, not read yet": 1, **everybody}
+    assert lines(publisher) == {"Waiting for my review": 1, "Submitted by me, not read yet": 1, **everybody}
+
+
+def test_each_line_leads_to_a_list_of_as_many_rows(busy, editor, publisher):
+    for user in (editor, publisher):
+        client = logged_in(user)
+        html = client.get("/admin/").content.decode()
+        for line in desk.queue(user):
+            assert line.address.replace("&", "&amp;") in html
+            assert client.get(line.address).context["cl"].result_count == line.count, line.label
+
+
+def test_the_desk_says_so_when_nothing_waits(db, editor):
+    assert "Nothing waits for you." in logged_in(editor).get("/admin/").content.decode()
+
+
+def test_progress_counts_topic_by_topic(library, editor, publisher):
+    row = question(1)
+    for point in row.points.all():
+        cite(point)
+    working_copy.refresh(row, editor)
+    publishing.publish(row, by=publisher, note="Sources.")
+    publishing.check(question(2), by=publisher)
+    rows = [[row[name] for name in ("name", "all", "public", "sourced", "checked")] for row in desk.progress()]
+    assert rows == [["Library cards", 1, 1, 1, 0], ["Visits", 2, 2, 0, 1], ["All questions", 3, 3, 1, 1]]
+
+
+def test_the_desk_and_the_list_need_as_many_queries_for_many_questions_as_for_few(
+    busy, publisher, django_assert_max_num_queries
+):
+    client = logged_in(publisher)
+    counts = []
+    for more in (0, 30):
+        collection = Collection.objects.get(slug="more")
+        Question.objects.bulk_create(
+            Question(collection=collection, number=100 + number, text=f"Question {number}?") for number in range(more)
+        )
+        for address in ("/admin/", "/admin/faq/question/"):
+            client.get(address)
+            with django_assert_max_num_queries(40) as captured:
+                client.get(address)
+            counts.append(len(captured))
+    assert counts[:2] == counts[2:]
+
+
+# Who may do what
+
+ANONYMOUS, STAFF, EDITORS, PUBLISHERS, MANAGERS, SUPERUSER = range(6)
+EVERYBODY = {EDITORS, PUBLISHERS, MANAGERS, SUPERUSER}
+PUBLISHING = {PUBLISHERS, SUPERUSER}
+MANAGING = {MANAGERS, SUPERUSER}
+PERMISSIONS = {
+    "/admin/": {STAFF, *EVERYBODY},
+    "/admin/faq/question/": EVERYBODY,
+    "/admin/faq/question/add/": EVERYBODY,
+    "/admin/faq/question/{q}/change/": EVERYBODY,
+    "/admin/faq/question/{q}/history/": EVERYBODY,
+    "/admin/faq/question/{q}/preview/": EVERYBODY,
+    "/admin/faq/question/{q}/compare/": EVERYBODY,
+    "/admin/faq/question/{q}/submit/": EVERYBODY,
+    "/admin/faq/question/{q}/discard/": EVERYBODY,
+    "/admin/faq/question/{q}/restore/": EVERYBODY,
+    "/admin/faq/question/{q}/settle/": EVERYBODY,
+    "/admin/faq/question/{q}/link/": EVERYBODY,
+    "/admin/faq/question/{q}/send-back/": PUBLISHING,
+    "/admin/faq/question/{q}/publish/": PUBLISHING,
+    "/admin/faq/question/{q}/withdraw/": PUBLISHING,
+    "/admin/faq/question/{q}/check/": PUBLISHING,
+    "/admin/faq/question/{q}/delete/": {SUPERUSER},
+    "/admin/faq/question/export/": EVERYBODY,
+    "/admin/faq/question/import/": EVERYBODY,
+    "/admin/faq/source/": EVERYBODY,
+    "/admin/faq/source/add/": EVERYBODY,
+    "/admin/faq/source/{s}/change/": EVERYBODY,
+    "/admin/faq/source/{s}/delete/": {SUPERUSER},
+    "/admin/faq/note/": EVERYBODY,
+    "/admin/faq/note/add/": EVERYBODY,
+    "/admin/faq/report/": EVERYBODY,
+    "/admin/faq/topic/": EVERYBODY,
+    "/admin/faq/topic/add/": MANAGING,
+    "/admin/faq/topic/{t}/delete/": MANAGING,
+    "/admin/taggit/tag/": EVERYBODY,
+    "/admin/taggit/tag/add/": EVERYBODY,
+    "/admin/faq/collection/": EVERYBODY,
+    "/admin/faq/collection/add/": MANAGING,
+    "/admin/faq/sitetext/": EVERYBODY,
+    "/admin/faq/sitetext/add/": MANAGING,
+    "/admin/auth/user/": MANAGING,
+    "/admin/auth/user/add/": MANAGING,
+    "/admin/auth/group/": MANAGING,
+    "/admin/auth/group/add/": {SUPERUSER},
+}
+
+
+@pytest.fixture
+def people(editor, publisher):
+    from faq.tests.conftest import _person
+
+    return {
+        ANONYMOUS: None,
+        STAFF: User.objects.create_user("newcomer", is_staff=True),
+        EDITORS: editor,
+        PUBLISHERS: publisher,
+        MANAGERS: _person("max", "Site managers"),
+        SUPERUSER: User.objects.create_superuser("boss"),
+    }
+
+
+def test_every_page_opens_for_those_who_may_and_for_nobody_else(library, people, client):
+    row = question()
+    row.points.update(text="Changed.")
+    working_copy.refresh(row)
+    places = {"q": row.pk, "s": cite(row.points.first()).pk, "t": Topic.objects.first().pk}
+    wrong = []
+    for who, user in people.items():
+        visitor = logged_in(user) if user else client
+        for address, allowed in PERMISSIONS.items():
+            status = visitor.get(address.format(**places)).status_code
+            expected = 302 if user is None else 200 if who in allowed else 403
+            if status != expected:
+                wrong.append((who, address, status))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer"),
+    [("publish", {"note": "x"}), ("withdraw", {"because": "x"}), ("check", {}), ("send-back", {"note": "x"})],
+)
+def test_what_a_page_refuses_its_form_refuses_too(library, people, verb, answer, client):
+    row = question()
+    row.points.update(text="Changed.")
+    working_copy.refresh(row)
+    publishing.submit(row, by=people[SUPERUSER])
+    before = Event.objects.count()
+    for who in (ANONYMOUS, STAFF, EDITORS, MANAGERS):
+        visitor = logged_in(people[who]) if people[who] else client
+        assert visitor.post(page_of(row, verb), answer).status_code == (403 if people[who] else 302)
+    assert Event.objects.count() == before and question().live.number == 1
+
+
+def test_every_address_of_the_question_admin_stands_in_the_table():
+    from django.contrib import admin
+
+    named = {name.rsplit("/", 2)[-2] for name in PERMISSIONS if "/question/" in name}
+    known = {re.sub(r"\W", "", str(url.pattern).rsplit("/", 2)[-2]) for url in admin.site._registry[Question].get_urls()
+             if str(url.pattern).count("/") > 1}  # fmt: skip
+    assert known <= {re.sub(r"\W", "", name) for name in named} | {"objectid"}
+
+
+# The pages of the workflow
+
+
+def test_two_people_take_a_change_to_the_public(library, editor, publisher, client):
+    writing, reading, row = logged_in(editor), logged_in(publisher), question()
+    save(writing, row, form_data(writing, row) | {"points-0-text": "Four weeks."})
+    assert page_of(row, "publish") not in writing.get(page_of(row)).content.decode()
+    html = writing.post(page_of(row, "submit"), {"note": "Please read."}, follow=True).content.decode()
+    assert "stands on the desk of everybody who may publish it" in html
+    assert "Please read." in reading.get("/admin/faq/question/?review=mine").context["cl"].result_list[0].review_note
+    publish = reading.get(page_of(row, "publish")).content.decode()
+    assert "<ins" in publish and "Four" in publish and "Please read." in publish and "words of" in publish
+    reading.post(page_of(row, "publish"), {"note": "Longer."})
+    assert "Four weeks." in client.get(row.get_absolute_url()).content.decode()
+    assert question().live.second_check
+
+
+def test_the_page_of_ones_own_words_offers_no_publishing_and_says_why(library, publisher):
+    desk_of, row = logged_in(publisher), question()
+    html = save(desk_of, row, form_data(desk_of, row) | {"points-0-text": "Four weeks."}).content.decode()
+    assert page_of(row, "publish") not in html and "somebody else with the right to publish approves them" in html
+    html = desk_of.post(page_of(row, "publish"), {"note": "Mine."}).content.decode()
+    assert "somebody else with the right to publish must read them" in html
+    assert question().live.number == 1
+
+
+def test_somebody_who_may_override_is_asked_for_a_reason(library, people):
+    desk_of, row = logged_in(people[SUPERUSER]), question()
+    save(desk_of, row, form_data(desk_of, row) | {"points-0-text": "Four weeks."})
+    response = desk_of.post(page_of(row, "publish"), {"note": "Mine."})
+    assert "This field is required." in response.content.decode() and question().live.number == 1
+    desk_of.post(page_of(row, "publish"), {"note": "Mine.", "override": "Nobody is there."})
+    assert question().unconfirmed
+
+
+def test_the_comparison_is_with_what_is_public_or_with_any_edition(library, editor, publisher):
+    client, row = logged_in(editor), question()
+    save(client, row, form_data(client, row) | {"points-0-text": "Four weeks."})
+    publishing.publish(row, by=publisher, note="Four.")
+    row = question()
+    save(client, row, form_data(client, row) | {"points-0-text": "Five weeks."})
+
+    def changed(query=""):
+        lines = client.get(page_of(row, "compare") + query).context["lines"]
+        return [line.parts for line in lines if line.changed]
+
+    assert changed() == [(("removed", "Four "), ("added", "Five "), ("same", "weeks."))]
+    assert changed("?edition=1")[0][0] == ("removed", "Three weeks. A reminder is sent before.")
+    assert client.get(page_of(row, "compare") + "?edition=99").status_code == 404
+
+
+def test_the_comparison_of_a_draft_shows_everything_as_new(drafts, editor):
+    html = logged_in(editor).get(page_of(question(), "compare")).content.decode()
+    assert "everything is new" in html and "<ins" in html
+
+
+def test_somebody_who_has_the_page_open_is_mentioned(library, editor, publisher):
+    logged_in(editor).get(page_of(question()))
+    html = logged_in(publisher).get(page_of(question())).content.decode()
+    assert "<strong>Erin</strong> opened this page" in html
+    client, row = logged_in(editor), question()
+    save(client, row, form_data(client, row))  # done
+    row.presences.filter(user=editor).delete()  # the page that opened after the save
+    assert "opened this page" not in logged_in(publisher).get(page_of(question())).content.decode()
+    assert "opened this page" not in logged_in(publisher).get(page_of(question(3))).content.decode()
+
+
+def test_the_log_stands_on_the_page_and_in_the_history_even_when_the_person_is_gone(library, editor, publisher):
+    client, row = logged_in(editor), question()
+    save(client, row, form_data(client, row) | {"points-0-text": "Four weeks.", "tags": "loan"})
+    editor.delete()
+    for address in (page_of(row), page_of(row, "history")):
+        html = logged_in(publisher).get(address).content.decode()
+        assert "Erin" in html and "saved: words, tags" in html
+
+
+# Sources on the question page
+
+
+def citation(index, row=0, **values):
+    return {f"points-{index}-citations-{row}-{name}": value for name, value in values.items()}
+
+
+def test_a_point_gets_sources_on_the_question_page_and_loses_them_there(library, editor):
+    client, row = logged_in(editor), question(1)
+    source = Source.objects.create(title="Rules")
+    data = form_data(client, row)
+    data |= citation(1, source=source.pk, place="§ 2", consulted="2026-05-04", quotation="  A card\nis needed. ")
+    save(client, row, data)
+    assert list(Citation.objects.values_list("point__key", "place", "quotation")) == [(2, "§ 2", "A card is needed.")]
+    assert question(1).state == "changed" and question(1).unsourced == 4
+    data = form_data(client, row) | citation(1, 1, source=source.pk, place="§ 3", consulted="2026-05-05")
+    save(client, row, data)
+    data = form_data(client, row)
+    assert data["points-1-citations-INITIAL_FORMS"] == 2
+    data |= citation(1, 0, place="§ 3") | citation(1, 1, place="§ 2")  # exchanged
+    save(client, row, data)
+    assert list(Citation.objects.values_list("place", "quotation")) == [("§ 3", "A card is needed."), ("§ 2", "")]
+    save(client, row, form_data(client, row) | citation(1, 0, DELETE="on") | citation(1, 1, DELETE="on"))
+    assert not Citation.objects.exists() and question(1).state == "public"
+
+
+def test_a_new_point_is_saved_together_with_its_source(library, editor):
+    client, row = logged_in(editor), question(3)
+    source = Source.objects.create(title="Rules")
+    data = form_data(client, row) | {
+        "points-TOTAL_FORMS": 2, "points-1-kind": "numbered", "points-1-depth": 0, "points-1-text": "And a roof.",
+        "points-1-position": "", "points-1-citations-TOTAL_FORMS": 1, "points-1-citations-INITIAL_FORMS": 0,
+    } | citation(1, source=source.pk, place="p. 1", consulted="2026-05-04")  # fmt: skip
+    save(client, row, data)
+    assert Citation.objects.get().point.text == "And a roof."
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"place": "§ 2"}, "This field is required."),
+        ({"source": "999"}, "Select a valid choice"),
+        ({"source": "{source}", "consulted": "yesterday"}, "Enter a valid date."),
+        ({"source": "{source}", "quotation": "one\n\ntwo", "consulted": "2026-05-04"}, "This has a line break"),
+    ],
+)
+def test_a_source_that_cannot_be_saved_is_refused_beside_it_and_nothing_is_lost(library, editor, values, message):
+    client, row = logged_in(editor), question(1)
+    source = Source.objects.create(title="Rules")
+    values = {name: value.format(source=source.pk) for name, value in values.items()}
+    data = form_data(client, row) | {"points-0-text": "Kept as typed."} | citation(1, **values)
+    response = client.post(page_of(row), data)
+    html = response.content.decode()
+    assert response.status_code == 200 and message in html and "One of its sources cannot be saved" in html
+    assert "Kept as typed." in html and not Citation.objects.exists() and question(1).state == "public"
+
+
+def test_a_source_without_a_point_is_not_dropped_in_silence(library, editor):
+    client, row = logged_in(editor), question(3)
+    source = Source.objects.create(title="Rules")
+    data = form_data(client, row) | {
+        "points-TOTAL_FORMS": 2, "points-1-kind": "paragraph", "points-1-depth": 0, "points-1-text": "",
+        "points-1-citations-TOTAL_FORMS": 1, "points-1-citations-INITIAL_FORMS": 0,
+    } | citation(1, source=source.pk, consulted="2026-05-04")  # fmt: skip
+    assert "This is empty: write something" in client.post(page_of(row), data).content.decode()
+
+
+def test_changing_a_source_makes_its_answers_wait_for_a_second_person(library, editor, publisher):
+    row = question()
+    source = cite(row.points.first())
+    working_copy.refresh(row, editor)
+    publishing.publish(row, by=publisher, note="A source.")
+    address = reverse("admin:faq_source_change", args=[source.pk])
+    data = {"title": "Rules of 2027", "publisher": "", "kind": "law", "address": "", "archived": ""}
+    assert logged_in(publisher).post(address, data).status_code == 302
+    assert question().state == "changed" and question().contributors == [{"id": publisher.pk, "name": "Pat"}]
+    assert question().live.sources[0].source["title"] == "Rules of the library"
+    html = logged_in(publisher).get(address).content.decode()
+    assert page_of(question()) in html
+
+
+def test_changing_where_a_collection_applies_makes_all_its_answers_wait(library, people):
+    address = reverse("admin:faq_collection_change", args=[library.pk])
+    data = {"title": "Springfield library", "jurisdiction": "Everywhere", "language": "en"}
+    assert logged_in(people[MANAGERS]).post(address, data).status_code == 302
+    assert [row.state for row in Question.objects.all()] == ["changed"] * 3
+
+
+def test_one_source_is_registered_once(library, editor):
+    data = {"title": "Rules", "publisher": "", "kind": "law", "address": "https://example.org/", "archived": ""}
+    client = logged_in(editor)
+    assert client.post("/admin/faq/source/add/", data).status_code == 302
+    assert "registered already" in client.post("/admin/faq/source/add/", data).content.decode()
+
+
+# A stale page whose points are gone
+
+
+def test_points_that_somebody_else_removed_come_back_with_the_second_save(library, editor, publisher):
+    mine, theirs, row = logged_in(editor), logged_in(publisher), question(1)
+    source = cite(row.points.get(key=3))
+    working_copy.refresh(row)
+    data = form_data(mine, row) | {"points-2-label": "Day pass for everybody", "points-0-text": "x" * 10_001}
+    save(
+        theirs,
+        row,
+        form_data(theirs, row) | {"points-2-DELETE": "on", "points-3-DELETE": "on", "points-4-DELETE": "on"},
+    )
+    response = mine.post(page_of(row), data)
+    assert "Nothing was saved" in response.content.decode()
+    assert any("x" * 10_001 in text for line in response.context["differences"] for _, text in line.parts)
+    data |= {"seen": response.context["adminform"].form["seen"].value(), "points-0-text": "Anyone."}
+    save(mine, row, data)
+    points = [(point.key, str(point), point.citations.count()) for point in question(1).points.all()]
+    assert points == [
+        (1, "Anyone.", 0), (2, "Library card: free at the desk.", 0), (6, "Day pass for everybody:", 1),
+        (7, "valid until closing time", 0), (8, "one book only", 0),
+    ]  # fmt: skip
+    assert Citation.objects.get().source == source
+
+
+def test_a_point_of_another_question_is_never_touched(library, editor):
+    client, row = logged_in(editor), question(2)
+    other = question(3).points.get()
+    save(client, row, form_data(client, row) | {"points-0-id": other.pk, "points-0-text": "Mine."})
+    other.refresh_from_db()
+    assert other.text == "Yes, at the back door."
+    assert "Mine." in [point.text for point in question(2).points.all()]
+
+
+# Acts over a selection
+
+
+def bulk(client, name, rows, **answers):
+    data = {"action": name, "_selected_action": [row.pk for row in rows], **answers}
+    return client.post("/admin/faq/question/", data, follow=True)
+
+
+def test_a_selection_is_submitted_and_what_refuses_says_why(library, editor):
+    for number in (1, 3):
+        row = question(number)
+        row.points.filter(key=1).update(text="Changed.")
+        working_copy.refresh(row, editor)
+    client = logged_in(editor)
+    ask = bulk(client, "submit", Question.objects.all())
+    assert "Submit for review" in ask.content.decode() and "1. Who may borrow a book?" in ask.content.decode()
+    html = bulk(client, "submit", Question.objects.all(), confirmed="yes", note="All.").content.decode()
+    assert "2 questions were submitted." in html
+    assert "1 refused. 2: The public sees exactly this already, so there is nothing to review." in html
+    assert [row.review_note for row in Question.objects.submitted()] == ["All.", "All."]
+
+
+def test_a_selection_is_published_by_a_second_person_only(library, editor, publisher):
+    for number, by in ((1, editor), (3, publisher)):
+        row = question(number)
+        row.points.filter(key=1).update(text="Changed.")
+        working_copy.refresh(row, by)
+    html = bulk(logged_in(publisher), "publish", Question.objects.all(), confirmed="yes", note="New.").content.decode()
+    assert "1 question was published." in html and "2 refused." in html and "3: You wrote some of these words" in html
+    assert [question(number).live.number for number in (1, 2, 3)] == [2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "answers", "done"),
+    [
+        ("check", {"comment": ""}, "3 questions were noted as checked."),
+        ("add_tags", {"tags": "loan, card"}, "3 questions were given the keywords."),
+        ("add_topic", {"topic": "{topic}"}, "2 questions were given the topic."),
+        ("set_interval", {"interval": "30"}, "3 questions were changed."),
+    ],
+)
+def test_a_selection_is_checked_and_labelled(library, publisher, name, answers, done):
+    topic = Topic.objects.get(slug="cards")
+    answers = {key: value.format(topic=topic.pk) for key, value in answers.items()}
+    client = logged_in(publisher)
+    assert done in bulk(client, name, Question.objects.all(), confirmed="yes", **answers).content.decode()
+    again = bulk(client, name, Question.objects.all(), confirmed="yes", **answers).content.decode()
+    assert name == "check" or "3 refused." in again
+
+
+@pytest.mark.parametrize(
+    ("name", "answers"),
+    [
+        ("publish", {"note": ""}), ("add_tags", {"tags": "?!"}), ("add_topic", {}), ("set_interval", {"interval": "7"}),
+        ("no_such_act", {"note": "x"}),
+    ],
+)  # fmt: skip
+def test_an_act_without_an_answer_asks_again_and_does_nothing(library, publisher, name, answers):
+    before = Event.objects.count()
+    bulk(logged_in(publisher), name, Question.objects.all(), confirmed="yes", **answers)
+    assert Event.objects.count() == before
+
+
+def test_an_editor_is_not_offered_what_publishers_do(library, editor):
+    html = bulk(logged_in(editor), "publish", Question.objects.all(), confirmed="yes", note="x").content.decode()
+    assert 'value="publish"' not in html and 'value="submit"' in html
+    assert {row.live.number for row in Question.objects.select_related("live")} == {1}
+
+
+# Spreadsheets
+
+
+COLUMNS = (
+    "collection", "number", "question", "short_answer", "topics", "keywords", "state", "review", "edition", "published",
+    "unconfirmed", "checked_on", "check_due", "check_every", "findings", "unsourced",
+)  # fmt: skip
+
+
+def exported(client):
+    chosen = {f"deskresource_{name}": "on" for name in COLUMNS}
+    response = client.post("/admin/faq/question/export/", {"format": "0", "resource": "0", **chosen})
+    assert response["Content-Type"] == "text/csv", response.content.decode()[:2000]
+    return list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
+
+
+def upload(client, text, name="desk.csv"):
+    data = {"import_file": SimpleUploadedFile(name, text.encode()), "format": "0", "resource": "0"}
+    return client.post("/admin/faq/question/import/", data)
+
+
+def confirm(client, preview):
+    form = preview.context["confirm_form"]
+    return client.post("/admin/faq/question/process_import/", form.initial, follow=True)
+
+
+def test_the_desk_goes_out_as_a_spreadsheet_that_runs_nothing(library, editor):
+    row = question()
+    row.short_answer = "=HYPERLINK(1)"
+    row.save()
+    working_copy.refresh(row, editor)
+    rows = exported(logged_in(editor))
+    assert [row["number"] for row in rows] == ["1", "2", "3"]
+    assert rows[1] | {"published": ""} == {
+        "collection": "library", "number": "2", "question": "How long may I keep a book?",
+        "short_answer": "'=HYPERLINK(1)", "topics": "Visits", "keywords": "", "state": "Changed, not published",
+        "review": "–", "public edition": "1", "published": "", "unconfirmed": "0", "checked_on": "", "check_due": "",
+        "check_every": "180", "findings": "0", "unsourced": "1",
+    }  # fmt: skip
+
+
+def test_topics_and_keywords_come_back_in_after_a_preview(library, editor):
+    client = logged_in(editor)
+    rows = ['library,1,Library cards; visits,"card, loan"', "library,3,Visits,bicycle"]
+    preview = upload(client, "\ufeff" + "\n".join(["collection,number,topics,keywords", *rows]))
+    html = preview.content.decode()
+    assert "Update" in html and "Skipped" in html
+    assert sorted(question(1).tags.names()) == ["card"]  # nothing yet
+    confirm(client, preview)
+    assert sorted(question(1).tags.names()) == ["card", "loan"]
+    assert [topic.name for topic in question(1).topics.all()] == ["Library cards", "Visits"]
+    last = Event.objects.of(question(1)).first()
+    assert (last.act, last.by["name"], last.details) == ("saved", "Erin", {"changed": ["topics", "tags"]})
+    assert Event.objects.of(question(3)).first().act == "published"
+
+
+def test_what_goes_out_comes_back_in_without_a_change(library, editor):
+    client = logged_in(editor)
+    rows = exported(client)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    html = upload(client, out.getvalue()).content.decode()
+    assert html.count("Skipped") == 3 and "Update" not in html
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a;b\n1;2\n", "Needed are collection, number, and topics or keywords"),
+        ("collection,number\nlibrary,1\n", "Needed are collection, number, and topics or keywords"),
+        ("collection,number,topics\nlibrary,9,\n", "There is no question 9 in a collection “library”."),
+        ("collection,number,topics\nlibrary,x,\n", "“x” is not the number of a question."),
+        ("collection,number,topics\nlibrary,99999999999999999999,\n", "is not the number of a question."),
+        (
+            "collection,number,topics\nlibrary,1,Boats\n",
+            "no topic “Boats”. Topics are: Library cards; Visits.",
+        ),
+        ("collection,number,keywords\nlibrary,1,?!\n", "has no letter or digit"),
+        ("", ""),
+    ],
+)
+def test_a_spreadsheet_that_does_not_fit_is_refused_in_words(library, editor, text, message):
+    response = upload(logged_in(editor), text)
+    assert response.status_code == 200 and message in response.content.decode().replace("&#x27;", "'")
+    assert not response.context.get("confirm_form")
+
+
+# A link to a draft
+
+
+def test_a_draft_is_shown_to_who_has_the_link_and_says_that_it_is_one(library, editor, client):
+    desk_of, row = logged_in(editor), question()
+    save(desk_of, row, form_data(desk_of, row) | {"points-0-text": "Four weeks."})
+    html = desk_of.post(page_of(row, "link"), follow=True).content.decode()
+    address = re.search(r"http://testserver(/drafts/[^\"<]+)", html)[1]
+    response = client.get(address)
+    html = response.content.decode()
+    assert "Four weeks." in html and "Draft: this is a preview" in html and "do not pass it on" in html
+    assert '<meta name="robots" content="noindex">' in html and "/admin/" not in html
+    assert "no-store" in response["Cache-Control"] and response["Referrer-Policy"] == "no-referrer"
+    assert "script-src" not in response["Content-Security-Policy"] and not response.cookies
+    assert Event.objects.of(row).first().act == "shown"
+    assert client.get(f"/es{address}").status_code == 200
+
+
+def test_the_link_ends_with_the_draft(library, editor, publisher, client):
+    row = question()
+    row.points.update(text="Four weeks.")
+    working_copy.refresh(row, editor)
+    address = reverse("draft", args=[drafts.token(row)])
+    publishing.publish(row, by=publisher, note="Four.")
+    response = client.get(address)
+    assert response.status_code == 410 and row.get_absolute_url() in response.content.decode()
+    row.points.update(text="Five weeks.")
+    assert "Five weeks." not in client.get(address).content.decode()
+
+
+def test_the_link_ends_after_two_weeks(drafts_clock, drafts, client):
+    from faq.drafts import token
+
+    address = reverse("draft", args=[token(question())])
+    drafts_clock(days=13)
+    assert client.get(address).status_code == 200
+    drafts_clock(days=15)
+    response = client.get(address)
+    assert response.status_code == 410 and "Ask the person who gave it to you" in response.content.decode()
+
+
+@pytest.fixture
+def drafts_clock(monkeypatch):
+    import time
+
+    now = time.time()
+    return lambda days: monkeypatch.setattr("django.core.signing.time.time", lambda: now + days * 86_400)
+
+
+@pytest.mark.parametrize("token", ["x", "WzEsMF0:1abc:2def", "%00", "a" * 3000])
+def test_a_made_up_link_shows_nothing(library, token, client):
+    assert client.get(f"/drafts/{token}/").status_code == 404
+
+
+# What came in crooked
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/admin/faq/question/add/?related=%00", "/admin/faq/question/add/?topics=99999999999999999999",
+        "/admin/faq/question/add/?related=99999999999999999999", "/admin/faq/question/?q=%00",
+        "/admin/faq/question/?topics__id__exact=99999999999999999999", "/admin/faq/question/?collection__id__exact=x",
+        "/admin/autocomplete/?app_label=faq&model_name=question&field_name=related&term=%00",
+        "/admin/autocomplete/?app_label=faq&model_name=citation&field_name=source&term=%00",
+        "/admin/faq/question/99999999999999999999/change/", "/admin/faq/question/99999999999999999999/publish/",
+        "/admin/faq/source/?q=%00",
+    ],
+)  # fmt: skip
+def test_crooked_addresses_are_no_errors_of_the_server(library, people, address):
+    assert logged_in(people[SUPERUSER]).get(address).status_code < 500
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [("k" * 101, "too long"), ("?!", "no letter or digit"), ("bell\x07", "control character")],
+)
+def test_a_keyword_that_nobody_could_find_is_refused(library, editor, tags, message):
+    client, row = logged_in(editor), question()
+    assert message in client.post(page_of(row), form_data(client, row) | {"tags": tags}).content.decode()
+    assert not question().tags.exists()
+
+
+def test_a_number_that_a_seed_file_could_not_hold_is_refused(library, editor):
+    data = {"collection": library.pk, "number": 4_000_000_000, "text": "Why?", "check_every": 180,
+            "points-TOTAL_FORMS": 0, "points-INITIAL_FORMS": 0}  # fmt: skip
+    assert (
+        "less than or equal to 999999999" in logged_in(editor).post("/admin/faq/question/add/", data).content.decode()
+    )
+
+
+def test_notes_are_settled_on_their_page(library, editor):
+    note = Note.objects.create(collection=library, kind="contradiction", text="1 against 2.")
+    note.questions.set([question()])
+    assert "1 against 2." in logged_in(editor).get(page_of(question())).content.decode()
+    assert AnswerPoint.objects.count() == 7
