@@ -61,6 +61,11 @@ class CitationsOfPoint(RevivingFormSet):
             # A revived point's citations still name its old row; they are saved with the new one.
             del form.fields[self.fk.name]
 
+    @property
+    def opened(self):
+        """Whether the page shows more than that there is no source yet."""
+        return bool(self.initial_form_count()) or (self.is_bound and self.has_changed())
+
     def save_existing_objects(self, commit=True):
         """Changed rows are written anew, so that two that exchange their places are never the same for a moment."""
         changed = [form.instance.pk for form in self.initial_forms if form.has_changed() and form.instance.pk]

@@ -14,6 +14,7 @@ from faq import manifest, publishing
 from faq.models import Question, Report
 from faq.tests.conftest import import_text
 from faq.tests.surfaces import html_addresses
+from faq.tests.test_sources import cite
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -37,7 +38,7 @@ def browser_type_launch_args():
 
 @pytest.fixture
 def site(live_server, library, publisher):
-    """The library with an answer in every state: checked, overdue, revised, imported and withdrawn."""
+    """The library with an answer in every state: checked, overdue, revised, sourced, imported and withdrawn."""
     more = "".join(f"{n}. Another question {n}?\nText {n}.\n" for n in range(4, 7))
     text = "1. What is a tram?\nA train in a street.\n2. Gone?\nYes.\n3. Old?\nYes.\n" + more
     import_text(text, manifest.Manifest(title="Trams", jurisdiction="Springfield"), slug="trams", publish=True)
@@ -50,6 +51,10 @@ def site(live_server, library, publisher):
     revised.save()
     revised.points.update(text="Four weeks. No reminder is sent.")
     publishing.publish(revised, by=publisher, note="Longer.")
+    sourced = Question.objects.get(collection__slug="library", number=1)
+    cite(sourced.points.first(), place="§ 1", quotation="Anyone may borrow a book.")
+    publishing.publish(sourced, by=publisher, note="A source.")
+    Question.objects.filter(collection__slug="trams", number=4).update(unconfirmed=True)
     return live_server
 
 
@@ -123,7 +128,7 @@ def test_the_interface_changes_to_spanish_and_keeps_the_place(reader):
     assert reader.url.endswith("/es/questions/?q=book&topic=cards")
     assert heading(reader) == "Buscar una respuesta"
     reader.get_by_role("link", name="Who may borrow a book?").click()
-    assert "Importada, aún sin comprobar por un editor" in reader.locator("main").inner_text()
+    assert "Revisada por un editor" in reader.locator("main").inner_text()
 
 
 def test_the_keyboard_alone_reaches_everything_in_order(reader):

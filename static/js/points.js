@@ -76,8 +76,21 @@ document.addEventListener("DOMContentLoaded", () => {
     );
   };
 
+  // The boxes that Django's autocomplete puts in place of a select do not take over its label.
+  const name = () => document.querySelectorAll(".select2-container").forEach((box) => {
+    const select = box.previousElementSibling;
+    const label = select && select.id && document.querySelector(`label[for="${select.id}"]`);
+    if (!label) return;
+    box.querySelectorAll("[role=combobox], [role=textbox], [role=searchbox]").forEach((part) => {
+      part.removeAttribute("aria-labelledby");
+      part.setAttribute("aria-label", label.textContent.replace(/:\s*$/, ""));
+    });
+  });
+
   points().forEach(equip);
+  window.addEventListener("load", () => setTimeout(name));
   document.addEventListener("formset:added", (event) => {
     if (event.target.matches(".inline-related") && group.contains(event.target)) equip(event.target);
+    setTimeout(name);
   });
 });
