@@ -8,7 +8,7 @@ VAR_DIR ?= var
 export HOST PORT VAR_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgres screenshots lint format check lock clean venv-run venv-dev
+.PHONY: help run test test-sqlite test-postgres story screenshots lint format check lock clean venv-run venv-dev
 # The targets share .venv, and two test runs at once would only slow each other down.
 .NOTPARALLEL:
 
@@ -79,7 +79,10 @@ test-postgres: venv-dev ## run the tests that need a database on PostgreSQL alon
 	*) exit 1 ;; \
 	esac
 
-screenshots: venv-dev ## take pictures of every public page, into var/screenshots (needs Chromium)
+story: venv-run ## follow one answer from the import to the public and off it again, on a scratch database
+	@.venv/bin/python ops/story.py
+
+screenshots: venv-dev ## take pictures of every page, into var/screenshots (needs Chromium)
 	.venv/bin/python ops/screenshots.py
 
 lint: venv-dev ## look for faults in code, templates and types
