@@ -73,7 +73,7 @@ test-sqlite: venv-dev ## run all tests on SQLite alone
 test-postgres: venv-dev ## run the tests that need a database on PostgreSQL alone
 	@$(own_settings) .venv/bin/python ops/with_postgres.py; case $$? in \
 	0) exec .venv/bin/python ops/with_postgres.py \
-	     .venv/bin/pytest -n auto -m "not browser and not commands and not pure" ;; \
+	     .venv/bin/pytest -n auto -m "not browser and not commands and not pure and not sqlite" ;; \
 	3) echo "SKIPPED: the tests on PostgreSQL. To run them too, install its server: apt-get install postgresql"; \
 	   if [ "$$CI" = true ]; then echo "With CI=true that is a failure."; exit 1; fi ;; \
 	*) exit 1 ;; \

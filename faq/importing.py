@@ -186,8 +186,7 @@ def _import_batch(batch, collection, labels, report, publish):
     for question, points in written:
         working_copy.note(question, working_copy.content(question, points))
         question._prefetched_objects_cache = {"points": points}
-    fields = ["text", "last_key", "imported", "seed_conflict", *working_copy.NOTED]
-    Question.objects.bulk_update([*touched, *new], fields, batch_size=BATCH)
+    working_copy.store([*touched, *new], ["text", "last_key", "imported", "seed_conflict", *working_copy.NOTED])
     outcomes = dict(report.outcomes[-len(batch) :])
     log.append(
         *(

@@ -248,5 +248,5 @@ def _store(questions):
         if question.state == Question.State.PUBLIC:
             working_copy.end_review(question)
     fields = ["live", "withdrawn_at", "withdrawn_because", "unconfirmed", "checked_on", "check_due"]
-    Question.objects.bulk_update(questions, [*fields, *working_copy.NOTED], batch_size=500)
+    working_copy.store(questions, [*fields, *working_copy.NOTED])
     search.index(questions)

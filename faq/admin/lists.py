@@ -25,7 +25,11 @@ def submitted_by(user):
 def to_review(questions, user):
     """Submitted questions that this person may approve, having written nothing of them."""
     waiting = questions.submitted()
-    own = [pk for pk, who in waiting.values_list("pk", "contributors") if any(one["id"] == user.pk for one in who)]
+    own = [
+        pk
+        for pk, who in waiting.order_by().values_list("pk", "contributors")
+        if any(one["id"] == user.pk for one in who)
+    ]
     return waiting.exclude(pk__in=own)
 
 

@@ -129,7 +129,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='question',
-            index=models.Index(condition=models.Q(('review', ''), _negated=True), fields=['review'], name='question_in_review'),
+            index=models.Index(fields=['review'], name='question_in_review'),
         ),
         migrations.AddIndex(
             model_name='question',
@@ -149,7 +149,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='question',
-            index=models.Index(condition=models.Q(('checked_on__isnull', True), ('live__isnull', False)), fields=['id'], name='question_never_checked'),
+            index=models.Index(fields=['checked_on', 'live'], name='question_never_checked'),
         ),
         migrations.AddField(
             model_name='citation',

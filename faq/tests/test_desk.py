@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
@@ -671,3 +672,16 @@ def test_notes_are_settled_on_their_page(library, editor):
     note.questions.set([question()])
     assert "1 against 2." in logged_in(editor).get(page_of(question())).content.decode()
     assert AnswerPoint.objects.count() == 7
+
+
+@pytest.mark.sqlite
+def test_the_desk_counts_without_reading_the_questions_themselves(busy, publisher, django_assert_max_num_queries):
+    with django_assert_max_num_queries(40) as captured:
+        desk.queue(publisher)
+    counting = [query["sql"] for query in captured.captured_queries if "faq_question" in query["sql"]]
+    assert len(counting) > 10
+    for sql in counting:
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN QUERY PLAN " + sql.replace("%", "%%"))
+            plan = [row[3] for row in cursor.fetchall()]
+        assert all("INDEX" in step for step in plan if "faq_question" in step), (sql, plan)
