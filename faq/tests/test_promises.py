@@ -1,5 +1,6 @@
 """The promises of the README, each with tests that try to break it. (Those about parsing and importing stand in
-`test_seedfile.py`, `test_importing.py` and `test_commands.py`.)"""
+`test_seedfile.py`, `test_importing.py` and `test_commands.py`; the second person in `test_workflow.py`; the stale save
+in `test_admin.py` and `test_desk.py`.)"""
 
 import re
 
