@@ -51,7 +51,7 @@ class Desk(AdminSite):
 
 
 def queue(user):
-    """The `Line`s for this person that are not empty, what others wait for first."""
+    """The `Line`s for this person that are not empty, the urgent ones first."""
     from .admin.lists import due_soon, submitted_by, to_review
 
     questions = Question.objects.all()
@@ -84,7 +84,7 @@ def queue(user):
     if user.has_perm("faq.view_source"):
         address = f"{reverse('admin:faq_source_changelist')}?reach=fails"
         add("Sources whose address does not answer", Source.objects.unreachable(), address)
-    return [line for line in lines if line.count]
+    return sorted((line for line in lines if line.count), key=lambda line: not line.urgent)
 
 
 def progress():
