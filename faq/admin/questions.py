@@ -28,8 +28,7 @@ ON_PAGE = 20
 
 STALE = (
     "Nothing was saved: somebody else saved this question after you had opened it. Your text is still in the form, and "
-    "the top of this page shows what is different. Take over what you want to keep of theirs; then save again to replace "
-    "it."
+    "the top of this page shows what is different. Take over what you want to keep of theirs; save again to replace it."
 )
 
 
