@@ -60,8 +60,8 @@ def import_document(document, manifest, slug, *, publish=False, dry_run=False, p
     report = Report(collection)
     if not created:
         # Two imports at once would both see the same base; an editor who is saving comes before or after all of this.
-        Collection.objects.select_for_update().get(pk=collection.pk)
-        len(collection.questions.order_by("pk").select_for_update().values_list("pk"))
+        Collection.objects.select_for_update(no_key=True).get(pk=collection.pk)
+        len(collection.questions.order_by("pk").select_for_update(no_key=True).values_list("pk"))
         _notice_differences(
             collection, manifest, ("title", "description", "jurisdiction", "language", "origin"), report
         )

@@ -17,8 +17,10 @@ BATCH = 500
 
 def locked(question):
     """The question's row as it is now, held until the transaction ends, so that two acts cannot cross."""
-    rows = Question.objects.select_for_update(of=("self",)).select_related("collection", "live")
-    return rows.get(pk=question.pk)
+    # First the lock, then the row: a query that does both and had to wait would join the new row with old others.
+    # No lock on the key: foreign keys that are looked at when others commit would wait for it, and both for each other.
+    Question.objects.select_for_update(no_key=True).get(pk=question.pk)
+    return Question.objects.select_related("collection", "live").get(pk=question.pk)
 
 
 def points_of(question):
@@ -115,15 +117,16 @@ def refresh(question, by=None, also=()):
 @transaction.atomic
 def refresh_many(questions, by=None):
     """The same for a queryset of questions whose words changed with something that they share, such as a source."""
-    rows = questions.order_by("pk").select_for_update(of=("self",)).select_related("collection", "live")
-    entries, changed = [], []
-    for row in rows.prefetch_related("points__citations__source").iterator(BATCH):
-        if note(row, content(row), by):
-            changed.append(row)
-            entries.append(Entry(Event.Act.SAVED, row, signature(by), {"changed": ["words"]}))
-    store(changed, NOTED)
-    log.append(*entries)
-    return len(changed)
+    keys = [pk for (pk,) in questions.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk")]
+    count = 0
+    for start in range(0, len(keys), BATCH):
+        rows = Question.objects.filter(pk__in=keys[start : start + BATCH]).order_by("pk")
+        rows = rows.select_related("collection", "live").prefetch_related("points__citations__source")
+        changed = [row for row in rows if note(row, content(row), by)]
+        store(changed, NOTED)
+        log.append(*(Entry(Event.Act.SAVED, row, signature(by), {"changed": ["words"]}) for row in changed))
+        count += len(changed)
+    return count
 
 
 def store(questions, fields):

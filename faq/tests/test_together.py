@@ -1,0 +1,106 @@
+"""Several people at once, on real connections: nothing is lost, and the log stays one chain."""
+
+import threading
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from faq import log, publishing, working_copy
+from faq.models import Event, Question, Source
+from faq.tests.conftest import LIBRARY, import_text
+from faq.tests.test_admin import form_data, page_of, question
+from faq.tests.test_sources import cite
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(*acts):
+    """Run the acts in threads of their own, each with its own connection. Returns what they returned or raised."""
+    results, start = [None] * len(acts), threading.Barrier(len(acts))
+
+    def run(place, act):
+        start.wait()
+        try:
+            results[place] = act()
+        except Exception as error:
+            results[place] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(place, act)) for place, act in enumerate(acts)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return results
+
+
+def test_the_log_stays_one_chain_when_many_act_at_once(library, publisher):
+    questions = list(Question.objects.all())
+    acts = [
+        lambda row=row, day=day: publishing.check(row, by=publisher, comment=f"{day}")
+        for day in range(4)
+        for row in questions
+    ]
+    assert [error for error in at_once(*acts) if isinstance(error, Exception)] == []
+    verdict = log.verify()
+    assert verdict.problems == [] and Event.objects.filter(act="checked").count() == 12
+
+
+def test_of_two_saves_at_once_one_is_refused_and_none_is_lost(library, editor, publisher):
+    row, clients = question(), []
+    for user in (editor, publisher):
+        client = Client()
+        client.force_login(user)
+        clients.append((client, form_data(client, row)))
+    results = at_once(
+        *(
+            lambda client=client, data=data, words=words: client.post(page_of(row), data | {"points-0-text": words})
+            for (client, data), words in zip(clients, ("Four weeks.", "Five weeks."), strict=True)
+        )
+    )
+    assert sorted(response.status_code for response in results) == [200, 302]
+    refused = next(response for response in results if response.status_code == 200)
+    assert "somebody else saved this question" in refused.content.decode()
+    saved = {"Four weeks.", "Five weeks."} & set(question().points.values_list("text", flat=True))
+    assert len(saved) == 1
+    other = ({"Four weeks.", "Five weeks."} - saved).pop()
+    assert f"{other}</textarea>" in refused.content.decode()
+
+
+def test_of_two_who_publish_at_once_one_makes_an_edition(library, editor, publisher):
+    row = question()
+    row.points.update(text="Four weeks.")
+    working_copy.refresh(row, editor)
+    results = at_once(*[lambda: publishing.publish(question(), by=publisher, note="Four.")] * 2)
+    refused = [error for error in results if isinstance(error, Exception)]
+    assert [type(error) for error in refused] == [publishing.CannotPublish]
+    assert question().editions.count() == 2 and log.verify().problems == []
+
+
+@pytest.mark.parametrize("repeat", range(3))
+def test_an_import_a_save_and_a_changed_source_do_not_stop_each_other(library, editor, publisher, repeat):
+    row = question(1)
+    source = cite(row.points.first())
+    working_copy.refresh(row, editor)
+    client = Client()
+    client.force_login(editor)
+    data = form_data(client, question(3)) | {"points-0-text": "Yes, with a roof."}
+
+    def change_source():
+        Source.objects.filter(pk=source.pk).update(title=f"Rules {repeat}")
+        return working_copy.refresh_many(Question.objects.filter(points__citations__source=source), publisher)
+
+    results = at_once(
+        lambda: import_text(LIBRARY.replace("Three weeks", "Four weeks"), publish=True),
+        lambda: client.post(page_of(question(3)), data),
+        change_source,
+        lambda: publishing.check(question(1), by=publisher),
+    )
+    assert [result for result in results if isinstance(result, Exception)] == []
+    assert results[1].status_code == 302
+    assert question(3).points.get().text == "Yes, with a roof."
+    assert question(2).live.content["blocks"][0]["text"].startswith("Four weeks")
+    assert working_copy.content(question(1))["blocks"][0]["citations"][0]["source"]["title"] == f"Rules {repeat}"
+    assert log.verify().problems == []
