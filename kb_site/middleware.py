@@ -11,6 +11,14 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import get_conditional_response, patch_vary_headers
 
+_NOTHING = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer", "autoplay", "browsing-topics", "camera", "display-capture", "encrypted-media", "fullscreen",
+        "geolocation", "gyroscope", "hid", "magnetometer", "microphone", "midi", "payment", "publickey-credentials-get",
+        "screen-wake-lock", "serial", "usb", "web-share", "xr-spatial-tracking",
+    )
+)  # fmt: skip
 # Text that is shorter than this gains nothing.
 _WORTH_COMPRESSING = 200
 _REFUSED = re.compile(r";\s*q=0(?:\.0*)?\s*$")
@@ -25,6 +33,17 @@ def admin_content_policy(get_response):
         response = get_response(request)
         if request.path.startswith(reverse("admin:index")) and not getattr(response, "public_page", False):
             response._csp_update = {"script-src": [SELF], "img-src": [SELF, "data:"], "connect-src": [SELF]}
+        return response
+
+    return middleware
+
+
+def permissions_policy(get_response):
+    """No page, and nothing that got into one, may ask the browser for more than to show it."""
+
+    def middleware(request):
+        response = get_response(request)
+        response.headers.setdefault("Permissions-Policy", _NOTHING)
         return response
 
     return middleware

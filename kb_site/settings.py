@@ -7,6 +7,8 @@ With nothing set the site runs on this machine alone: DEBUG off, an SQLite file 
     DATABASE_URL    e.g. postgres://user:password@host/name (default: VAR_DIR/kb.sqlite3)
     CACHE_URL       e.g. redis://host:6379/1 (default: memory of each process)
     ALLOWED_HOSTS   comma-separated host names (default: this machine's own names)
+    TLS             on or off: readers come by https (default: on as soon as ALLOWED_HOSTS names another machine)
+    PROXY           on: a proxy in front ends TLS and sets X-Forwarded-Proto itself, whatever it was sent (default: off)
     SITE_NAME       what the site is called (default: Standing Answers)
     LEAVE_URL       a neutral page where “Leave this page” leads (default: Wikipedia)
     WORDING_BLOCKS  kinds of wording findings that stop publishing, such as generator,undated (default: none)
@@ -71,9 +73,35 @@ VAR_DIR = Path(env.str("VAR_DIR", default="var"))
 VAR_DIR = VAR_DIR if VAR_DIR.is_absolute() else BASE_DIR / VAR_DIR
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
+LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
+
 DEBUG = flag("DEBUG", default=False)
 SECRET_KEY = secret_key()
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=sorted(LOOPBACK))
+REACHABLE = not set(ALLOWED_HOSTS) <= LOOPBACK
+TLS = flag("TLS", default=REACHABLE)
+
+
+def refuse_what_is_unsafe():
+    """Stops the start where a setting would hand the site to strangers; says what to do instead."""
+    if any("*" in host for host in ALLOWED_HOSTS):
+        raise ImproperlyConfigured(
+            "ALLOWED_HOSTS has a “*”, so a request could make the site write links to any host. Name the hosts that "
+            "readers use, with commas between them."
+        )
+    if DEBUG and REACHABLE:
+        raise ImproperlyConfigured(
+            "DEBUG=on would show settings and data to everybody who can reach the site by the names in ALLOWED_HOSTS. "
+            "Leave DEBUG out, or ALLOWED_HOSTS."
+        )
+    if len(SECRET_KEY) < 32 or SECRET_KEY.startswith("django-insecure-"):
+        raise ImproperlyConfigured(
+            "SECRET_KEY is too short or a well-known one, so log-ins could be forged. Leave it out, and one is made in "
+            "VAR_DIR; or set one that `python -c 'import secrets; print(secrets.token_urlsafe(50))'` prints."
+        )
+
+
+refuse_what_is_unsafe()
 
 SITE_NAME = env.str("SITE_NAME", default="Standing Answers")
 WORDING_BLOCKS = env.list("WORDING_BLOCKS", default=[])
@@ -99,6 +127,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "kb_site.middleware.admin_content_policy",
+    "kb_site.middleware.permissions_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "kb_site.middleware.compact_public_pages",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -186,6 +215,16 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = True
+# An editor who comes back the next morning logs in again, also where the browser was left open.
+SESSION_COOKIE_AGE = 12 * 60 * 60
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = TLS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked for from inside
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TLS else 0
+# Other sites below the same name are not ours to decide about.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+if flag("PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 TAGGIT_CASE_INSENSITIVE = True
 

@@ -5,7 +5,7 @@ import tempfile
 
 _scratch = tempfile.TemporaryDirectory(prefix="kb-tests-")  # removed when the process ends
 os.environ.setdefault("VAR_DIR", _scratch.name)
-os.environ.setdefault("SECRET_KEY", "only-for-tests")
+os.environ.setdefault("SECRET_KEY", "only-for-tests-and-long-enough-for-them")
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # the browser's driver runs an event loop of its own
 
 from .settings import *  # noqa: F403

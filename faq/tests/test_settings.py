@@ -1,0 +1,90 @@
+"""Settings for production: what is on by itself, and what stops the start."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.test import override_settings
+
+from faq.tests.surfaces import public_addresses
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def manage(tmp_path, *arguments, **settings):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "DATABASE_"))}
+    environment.pop("SECRET_KEY", None)
+    environment |= {"VAR_DIR": str(tmp_path), **settings}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.commands
+def test_a_site_that_others_can_reach_passes_every_check_without_a_warning(tmp_path):
+    done = manage(tmp_path, "check", "--deploy", "--fail-level", "WARNING", ALLOWED_HOSTS="example.org", PROXY="on")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.commands
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"DEBUG": "on", "ALLOWED_HOSTS": "example.org"}, "DEBUG=on would show settings and data to everybody"),
+        ({"ALLOWED_HOSTS": "*"}, "Name the hosts that readers use"),
+        ({"ALLOWED_HOSTS": "example.org,*.example.net"}, "Name the hosts that readers use"),
+        ({"SECRET_KEY": "secret"}, "SECRET_KEY is too short or a well-known one"),
+        ({"SECRET_KEY": "django-insecure-" + "x" * 50}, "SECRET_KEY is too short or a well-known one"),
+        ({"TLS": "perhaps"}, "is neither on nor off"),
+    ],
+)
+def test_unsafe_settings_stop_the_start_and_say_what_to_do(tmp_path, settings, message):
+    done = manage(tmp_path, "check", **settings)
+    assert done.returncode != 0 and message in done.stderr
+
+
+@pytest.mark.commands
+@pytest.mark.parametrize(
+    ("settings", "secure"),
+    [
+        ({}, False),
+        ({"ALLOWED_HOSTS": "localhost"}, False),
+        ({"ALLOWED_HOSTS": "example.org"}, True),
+        ({"ALLOWED_HOSTS": "example.org", "TLS": "off"}, False),
+    ],
+)
+def test_cookies_and_addresses_are_secure_as_soon_as_others_can_reach_the_site(tmp_path, settings, secure):
+    names = ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS")
+    script = f"from django.conf import settings; print([bool(getattr(settings, name)) for name in {names}])"
+    assert manage(tmp_path, "shell", "-v0", "-c", script, **settings).stdout.strip() == str([secure] * 4)
+
+
+def test_every_page_forbids_what_it_does_not_need(library, client, admin_client):
+    for address in [*public_addresses(), "/admin/", "/admin/login/", "/nowhere/"]:
+        for visitor in (client, admin_client):
+            headers = visitor.get(address).headers
+            assert headers["X-Content-Type-Options"] == "nosniff", address
+            assert headers["X-Frame-Options"] == "DENY"
+            assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+            assert headers["Referrer-Policy"] == "same-origin"
+            assert "camera=()" in headers["Permissions-Policy"]
+            assert "unsafe" not in headers["Content-Security-Policy"]
+
+
+def test_a_forwarded_header_is_believed_only_where_a_proxy_is_configured(library, client):
+    with override_settings(SECURE_SSL_REDIRECT=True):
+        assert client.get("/", headers={"X-Forwarded-Proto": "https"}).status_code == 301
+        assert client.get("/healthz").status_code == 200
+        with override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https")):
+            headers = {"X-Forwarded-Proto": "https", "Host": "testserver"}
+            response = client.get("/answers/library/1/who-may-borrow-a-book/", headers=headers)
+    assert response.status_code == 200
+    assert '<link rel="canonical" href="https://testserver/' in " ".join(response.content.decode().split())
+
+
+def test_a_host_that_is_not_ours_gets_no_page(library, client):
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
+    assert client.get("/", headers={"X-Forwarded-Host": "evil.example"}).status_code == 200
+    assert "evil.example" not in client.get("/", headers={"X-Forwarded-Host": "evil.example"}).content.decode()
