@@ -10,6 +10,7 @@ from django.db.models import Count, Q
 from django.http import HttpResponseBadRequest
 from django.urls import reverse
 
+from . import backups
 from .models import Question, Report, Source, Topic
 
 PROGRESS_LASTS = 60
@@ -84,6 +85,12 @@ def queue(user):
     if user.has_perm("faq.view_source"):
         address = f"{reverse('admin:faq_source_changelist')}?reach=fails"
         add("Sources whose address does not answer", Source.objects.unreachable(), address)
+    if user.is_superuser:
+        days = backups.age()
+        if days is None:
+            lines.append(Line("No backup was ever proved", 1, listed(), urgent=True))
+        elif days > backups.OLD:
+            lines.append(Line("Days since a backup was last proved", days, listed(), urgent=True))
     return sorted((line for line in lines if line.count), key=lambda line: not line.urgent)
 
 

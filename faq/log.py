@@ -94,11 +94,11 @@ class Verdict:
     problems: list
 
 
-def verify(known_hash=""):
+def verify(known_hash="", using="default"):
     """Walk the whole log and all editions. `known_hash` is one that was kept elsewhere and must be in the chain."""
     problems, expected, previous, seen = [], 1, "", not known_hash
     published = {}
-    for event in Event.objects.order_by("number").iterator(_BATCH):
+    for event in Event.objects.using(using).order_by("number").iterator(_BATCH):
         if event.number != expected:
             problems.append(f"Entries {expected} to {event.number - 1} are missing.")
         elif event.previous != previous:
@@ -111,7 +111,7 @@ def verify(known_hash=""):
     if not seen:
         problems.append(f"No entry has the hash {known_hash}: the log is not the one that you knew.")
     editions = unlogged = 0
-    for edition in Edition.objects.select_related("question__collection").iterator(_BATCH):
+    for edition in Edition.objects.using(using).select_related("question__collection").iterator(_BATCH):
         editions += 1
         place = edition.question.collection.slug, edition.question.number, edition.number
         digest = published.pop(place, None)

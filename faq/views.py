@@ -4,6 +4,8 @@ from itertools import pairwise
 
 from django.core import signing
 from django.core.paginator import Paginator
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404, render
@@ -13,7 +15,7 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from . import diffing, drafts, publishing, reporting, structured_data
+from . import backups, diffing, drafts, publishing, reporting, structured_data
 from .filters import QuestionFilter
 from .models import Collection, Edition, Question, Report, Topic
 
@@ -196,6 +198,24 @@ def robots(request):
 def alive(request):
     """Says that the process answers; asks nothing else."""
     return HttpResponse("alive\n", content_type="text/plain")
+
+
+@never_cache
+@require_safe
+def ready(request):
+    """Says whether this process can serve readers and editors, and what is missing, in words."""
+    lines, status = [], 200
+    try:
+        plan = MigrationExecutor(connection).migration_plan(MigrationExecutor(connection).loader.graph.leaf_nodes())
+        lines.append("database: ok")
+        lines.append(f"migrations: {len(plan)} not applied. Run: manage.py migrate" if plan else "migrations: ok")
+        status = 503 if plan else 200
+        age = backups.age()
+        lines.append("backup: never proved" if age is None else f"backup: proved {age} days ago")
+    except DatabaseError as error:
+        lines.append(f"database: {type(error).__name__}")
+        status = 503
+    return HttpResponse("\n".join([*lines, ""]), content_type="text/plain", status=status)
 
 
 def not_found(request, exception):

@@ -13,6 +13,7 @@ urlpatterns = [
     path("sitemap.xml", views.public_page(sitemap), {"sitemaps": SITEMAPS}, name="sitemap"),
     path("robots.txt", views.robots, name="robots"),
     path("healthz", views.alive, name="alive"),
+    path("readyz", views.ready, name="ready"),
     *i18n_patterns(path("", include("faq.urls")), prefix_default_language=False),
 ]
 

@@ -1,5 +1,6 @@
 """The site's data. One file for each family; see each for what it holds."""
 
+from .backups import BackupProof
 from .collections import Collection, Topic
 from .editions import Check, Edition
 from .log import Event, Presence
@@ -10,6 +11,6 @@ from .sources import Citation, Source
 from .words import SiteText
 
 __all__ = [
-    "AnswerPoint", "Check", "Citation", "Collection", "Edition", "Event", "Note", "Presence", "Question", "QuestionTag",
-    "Report", "SearchText", "SiteText", "Source", "Topic",
+    "AnswerPoint", "BackupProof", "Check", "Citation", "Collection", "Edition", "Event", "Note", "Presence", "Question",
+    "QuestionTag", "Report", "SearchText", "SiteText", "Source", "Topic",
 ]  # fmt: skip

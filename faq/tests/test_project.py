@@ -68,7 +68,7 @@ def test_the_readmes_commands_do_what_it_says(tmp_path):
     for name in ("DATABASE_URL", "DJANGO_SETTINGS_MODULE", "SECRET_KEY"):
         environment.pop(name, None)
     run = [command for command in COMMANDS if command.startswith(".venv/bin/python ")]
-    assert len(run) == 11 and set(COMMANDS) - set(run) == {"make run", "make test"}
+    assert len(run) == 13 and set(COMMANDS) - set(run) == {"make run", "make test"}
     migrate = ".venv/bin/python manage.py migrate -v0"
     for command in [migrate, *run]:
         if "loaddata" in command:  # fills an empty database

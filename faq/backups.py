@@ -1,0 +1,189 @@
+"""Copies of everything while the site runs, and the proof that one of them can be used.
+
+SQLite is copied by its own backup call, PostgreSQL by `pg_dump`. A proof restores the copy into a scratch database and
+verifies the log and every edition there. A backup that nobody has restored is a hope.
+"""
+
+import os
+import secrets
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection, connections
+from django.utils import timezone
+
+from . import log
+from .models import BackupProof, Event, Question
+
+OLD = 35
+"""Days after which the desk asks for a new proof."""
+
+
+class CannotBackUp(Exception):
+    """Why a backup could not be made, used or proved, and what to do (sentences)."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a proof found in a backup."""
+
+    questions: int
+    verdict: log.Verdict
+
+
+def folder():
+    return settings.VAR_DIR / "backups"
+
+
+def make(path=None):
+    """Copy the whole database to `path` (default: a new file in VAR_DIR/backups). Returns the path.
+
+    The file is there whole or not at all, and readable by its owner only: it holds accounts."""
+    ending = "sqlite3" if connection.vendor == "sqlite" else "pgdump"
+    path = Path(path) if path else folder() / f"kb-{timezone.now():%Y%m%d-%H%M%S}.{ending}"
+    if path.exists():
+        raise CannotBackUp(f"There is a file {path} already, and nothing is written over. Name another one.")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch(mode=0o600)
+        _copy_to(part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    except (OSError, sqlite3.Error) as error:
+        raise CannotBackUp(f"The backup could not be written to {path}: {error}.") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return path
+
+
+def latest():
+    """The newest file in VAR_DIR/backups; raises `CannotBackUp` if there is none."""
+    files = sorted(folder().glob("kb-*.*"))
+    if not files:
+        raise CannotBackUp(f"There is no backup in {folder()}. Make one: manage.py backup")
+    return files[-1]
+
+
+def prove(path):
+    """Restore into a scratch database, verify everything there, and note it. Returns what was `Found`."""
+    path = _known(path)
+    with _scratch(path) as alias:
+        found = Found(Question.objects.using(alias).count(), log.verify(using=alias))
+    problems = found.verdict.problems
+    head = found.verdict.head
+    if head and not Event.objects.filter(number=found.verdict.entries, hash=head).exists():
+        problems.append("The log in it is not the beginning of this site's log: it is a backup of another site.")
+    if not problems:
+        BackupProof.objects.create(
+            at=timezone.now(), name=path.name[:200], editions=found.verdict.editions, entries=found.verdict.entries
+        )
+    return found
+
+
+def restore(path):
+    """Put a backup in place of the database. The site must not run. Returns a backup of what was there before."""
+    path = _known(path)
+    with _scratch(path) as alias:  # what cannot be read replaces nothing
+        problems = log.verify(using=alias).problems
+    if problems:
+        raise CannotBackUp(f"{path} is damaged, so nothing was changed: {problems[0]}")
+    before = make(folder() / f"before-restore-{timezone.now():%Y%m%d-%H%M%S-%f}.{path.suffix.lstrip('.')}")
+    connection.close()
+    if connection.vendor == "sqlite":
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(_file(), timeout=20)) as target:
+            source.backup(target)
+    else:
+        _run("pg_restore", "--clean", "--if-exists", "--single-transaction", "--no-owner", "--dbname", _name(), path)
+    return before
+
+
+def age():
+    """Days since a backup was last proved, or None if none ever was."""
+    last = BackupProof.objects.order_by("-at").values_list("at", flat=True).first()
+    return (timezone.now() - last).days if last else None
+
+
+def _known(path):
+    path = Path(path)
+    if not path.is_file():
+        raise CannotBackUp(f"There is no file {path}.")
+    return path
+
+
+def _copy_to(part):
+    if connection.vendor == "sqlite":
+        site = sqlite3.connect(f"file:{_file()}?mode=ro", uri=True)
+        with closing(site) as source, closing(sqlite3.connect(part)) as target:
+            source.backup(target)  # in one step: who reads and writes meanwhile is not held up
+        return
+    _run("pg_dump", "--format=custom", "--no-owner", "--file", part, _name())
+
+
+@contextmanager
+def _scratch(path):
+    """The alias of a database that holds what is in the backup, for as long as the block runs."""
+    alias = "backup"
+    if connection.vendor == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="kb-backup-") as scratch:
+            copy = Path(shutil.copy(path, scratch))
+            try:
+                with closing(sqlite3.connect(copy)) as database:
+                    state = database.execute("PRAGMA integrity_check").fetchone()[0]
+            except sqlite3.DatabaseError as error:
+                state = str(error)
+            if state != "ok":
+                raise CannotBackUp(f"{path} is damaged: {state}.")
+            yield from _connected(alias, copy)
+        return
+    name = f"kb_backup_{secrets.token_hex(6)}"
+    _run("createdb", name)
+    try:
+        _run("pg_restore", "--no-owner", "--exit-on-error", "--dbname", name, path)
+        yield from _connected(alias, name)
+    finally:
+        _run("dropdb", "--if-exists", name)
+
+
+def _connected(alias, name):
+    connections.databases[alias] = {**connections.databases["default"], "NAME": name}
+    try:
+        if "faq_edition" not in connections[alias].introspection.table_names():
+            raise CannotBackUp("There is no site in this backup: it has no table of editions.")
+        call_command("migrate", database=alias, verbosity=0)  # it may be older than this version
+        yield alias
+    finally:
+        connections[alias].close()
+        del connections[alias]
+        del connections.databases[alias]
+
+
+def _file():
+    return connection.settings_dict["NAME"]
+
+
+def _name():
+    return str(connection.settings_dict["NAME"])
+
+
+def _run(program, *arguments):
+    """One of PostgreSQL's own programs, on the site's server."""
+    facts = connection.settings_dict
+    variables = {"PGHOST": "HOST", "PGPORT": "PORT", "PGUSER": "USER", "PGPASSWORD": "PASSWORD"}
+    known = {variable: str(facts[name]) for variable, name in variables.items() if facts.get(name)}
+    found = shutil.which(program)
+    if not found:
+        raise CannotBackUp(f"{program} is not installed here. On Debian: apt-get install postgresql-client")
+    command = [found, *map(str, arguments)]
+    done = subprocess.run(command, env=os.environ | known, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise CannotBackUp(f"{program} failed: {done.stderr.strip() or done.returncode}")

@@ -1,0 +1,15 @@
+"""When a backup was last proved."""
+
+from django.db import models
+
+
+class BackupProof(models.Model):
+    """A backup was restored into a scratch database, and all in it was as it should be. Written by `faq.backups`."""
+
+    at = models.DateTimeField(db_index=True)
+    name = models.CharField(max_length=200)
+    editions = models.PositiveIntegerField()
+    entries = models.PositiveBigIntegerField()
+
+    def __str__(self):
+        return f"{self.name}, proved {self.at:%Y-%m-%d}"

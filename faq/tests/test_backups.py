@@ -1,0 +1,157 @@
+"""Backups: made while the site is used, proved by restoring them, and put back."""
+
+import threading
+import time
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from faq import backups, desk, log, publishing, working_copy
+from faq.models import BackupProof, Question, triggers
+from faq.tests.test_workflow import change, question
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _scratch(settings, tmp_path, monkeypatch, transactional_db, django_db_blocker):
+    """A folder of its own, and leave to connect to the databases in which backups are proved."""
+    settings.VAR_DIR = tmp_path
+    monkeypatch.setattr(BaseDatabaseWrapper, "ensure_connection", django_db_blocker._real_ensure_connection)
+
+
+def run(name, *arguments, **options):
+    out, err = StringIO(), StringIO()
+    call_command(name, *arguments, stdout=out, stderr=err, **options)
+    return out.getvalue()
+
+
+def test_a_backup_is_made_proved_and_put_back(library, editor, publisher):
+    publishing.publish(change(editor), by=publisher, note="Four.")
+    made = run("backup")
+    path = backups.latest()
+    assert made.startswith(f"{path}: ") and path.stat().st_mode & 0o777 == 0o600
+    head = log.verify().head
+    told = run("verify_backup")
+    assert "3 questions, 4 editions, 8 entries of the log." in told
+    assert BackupProof.objects.get().name == path.name and backups.age() == 0
+    publishing.withdraw(question(), because="A mistake.", by=publisher)
+    told = run("restore_backup", path, yes=True)
+    assert question().live.content["blocks"][0]["text"] == "Four weeks."
+    assert log.verify().head == head and log.verify().problems == []
+    with pytest.raises(Exception, match="only ever added to"):
+        connection.cursor().execute("DELETE FROM faq_event")  # the restored database guards itself, too
+    before = told.split("What was there before is in ")[1].rstrip(".\n")
+    run("restore_backup", before, yes=True)
+    assert question().withdrawn_because == "A mistake."
+
+
+def test_a_backup_that_was_changed_is_no_proof_and_is_not_put_back(library, publisher):
+    triggers.remove()
+    connection.cursor().execute("UPDATE faq_edition SET content = '{}' WHERE number = 1")
+    triggers.install()
+    run("backup")
+    with pytest.raises(CommandError, match="is not as it was written"):
+        run("verify_backup")
+    assert not BackupProof.objects.exists()
+    with pytest.raises(CommandError, match="is damaged, so nothing was changed"):
+        run("restore_backup", backups.latest(), yes=True)
+
+
+def test_another_sites_backup_is_no_proof(library, publisher):
+    run("backup")
+    triggers.remove()
+    connection.cursor().execute("DELETE FROM faq_event")
+    triggers.install()
+    with pytest.raises(CommandError):
+        run("verify_backup")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database", b"SQLite format 3\x00" + b"\x00" * 4000])
+def test_a_file_that_is_no_backup_is_refused_and_nothing_is_changed(library, tmp_path, content):
+    path = tmp_path / "wrong"
+    path.write_bytes(content)
+    for command, options in (("verify_backup", {}), ("restore_backup", {"yes": True})):
+        with pytest.raises(CommandError):
+            run(command, path, **options)
+    assert Question.objects.count() == 3 and log.verify().problems == []
+
+
+def test_a_missing_file_and_a_missing_backup_are_said_in_words(library, tmp_path):
+    with pytest.raises(CommandError, match="There is no file"):
+        run("restore_backup", tmp_path / "nothing", yes=True)
+    with pytest.raises(CommandError, match=r"There is no backup in .* Make one: manage.py backup"):
+        run("verify_backup")
+
+
+def test_nothing_is_written_over_and_nothing_half_is_left(library, tmp_path):
+    path = tmp_path / "mine"
+    run("backup", path)
+    with pytest.raises(CommandError, match="nothing is written over"):
+        run("backup", path)
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(CommandError, match="could not be written"):
+        run("backup", tmp_path / "file" / "copy")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "mine"]
+
+
+def test_the_site_goes_on_while_it_is_backed_up(library, editor):
+    stop, errors, saves = threading.Event(), [], []
+
+    def keep_saving():
+        try:
+            while not stop.is_set():
+                row = question()
+                row.points.update(text=f"{len(saves)} weeks.")
+                working_copy.refresh(row, editor)
+                saves.append(1)
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    writer = threading.Thread(target=keep_saving)
+    writer.start()
+    for number in range(3):
+        backups.make(backups.folder() / f"kb-{number}.copy")
+        saved = len(saves)
+        while writer.is_alive() and len(saves) == saved:
+            time.sleep(0.01)
+    stop.set()
+    writer.join()
+    assert errors == [] and len(saves) >= 3
+    for number in range(3):
+        assert backups.prove(backups.folder() / f"kb-{number}.copy").verdict.problems == []
+
+
+def test_the_desk_asks_for_a_proof_where_none_is_recent(library, editor, publisher, monkeypatch):
+    publisher.is_superuser = True
+    publisher.save()
+
+    def asked(user):
+        return [line.label for line in desk.queue(user) if "backup" in line.label]
+
+    assert asked(publisher) == ["No backup was ever proved"] and asked(editor) == []
+    run("backup")
+    run("verify_backup")
+    assert asked(publisher) == []
+    monkeypatch.setattr(backups, "age", lambda: 40)
+    assert asked(publisher) == ["Days since a backup was last proved"]
+
+
+def test_ready_says_what_is_there_and_what_is_not(library, client, monkeypatch):
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.content.decode().splitlines() == ["database: ok", "migrations: ok", "backup: never proved"]
+    run("backup")
+    run("verify_backup")
+    assert "backup: proved 0 days ago" in client.get("/readyz").content.decode()
+    last = "SELECT MAX(name) FROM django_migrations WHERE app = 'faq'"
+    connection.cursor().execute(f"DELETE FROM django_migrations WHERE app = 'faq' AND name IN ({last})")
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert "migrations: 1 not applied. Run: manage.py migrate" in response.content.decode()
+    call_command("migrate", fake=True, verbosity=0)
