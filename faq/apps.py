@@ -17,9 +17,17 @@ class FaqConfig(AppConfig):
 
         # After each migrate, so that a table which a migration rebuilt keeps its triggers.
         post_migrate.connect(triggers.install, sender=self, dispatch_uid="faq.triggers")
+        post_migrate.connect(_make_cache, sender=self, dispatch_uid="faq.cache")
         # After every application, since permissions are made one application at a time.
         post_migrate.connect(roles.install, dispatch_uid="faq.roles")
         apps.get_app_config("taggit").verbose_name = "Keywords"
+
+
+def _make_cache(using, **kwargs):
+    """The table of the cache that all processes share, if it is in the database."""
+    from django.core.management import call_command
+
+    call_command("createcachetable", database=using, verbosity=0)
 
 
 class DeskConfig(AdminConfig):

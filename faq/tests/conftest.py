@@ -75,7 +75,7 @@ def logged_in(user):
 
 @pytest.fixture(autouse=True)
 def _nothing_kept_from_the_test_before():
-    cache.clear()
+    cache.clear()  # what the database keeps goes with the database
 
 
 @pytest.fixture(autouse=True, scope="session")
