@@ -4,10 +4,10 @@ from .collections import Collection, Topic
 from .editions import Check, Edition
 from .questions import AnswerPoint, Note, Question, QuestionTag
 from .reports import Report
-from .searching import SearchText
+from .searching import MissedSearch, SearchKey, SearchText, SearchWord, Synonym
 from .words import SiteText
 
 __all__ = [
-    "AnswerPoint", "Check", "Collection", "Edition", "Note", "Question", "QuestionTag", "Report", "SearchText",
-    "SiteText", "Topic",
+    "AnswerPoint", "Check", "Collection", "Edition", "MissedSearch", "Note", "Question", "QuestionTag", "Report",
+    "SearchKey", "SearchText", "SearchWord", "SiteText", "Synonym", "Topic",
 ]  # fmt: skip
