@@ -16,9 +16,9 @@ TOGETHER = 0.5
 """For two words side by side, as a part of what the rarer of them weighs."""
 ONE_POINT = 0.2
 """For the point that has most, as a part of the weight of its words."""
-USUAL_LENGTH = {TITLE: 12, POINTS: 150}
+SHORT_ENOUGH = {TITLE: 8, POINTS: 80}
 DAMPING = {TITLE: 0.5, POINTS: 0.4}
-"""Of two texts that have the same words, the shorter one is more about them."""
+"""Words of a text that count in full. Of two longer ones with the same words, the shorter one is more about them."""
 FLOOR = 0.3
 """Less than this part of the best is no result."""
 
@@ -68,8 +68,8 @@ def score(plan, text):
     weight = dict.fromkeys(wanted, 0.0)
     for name, some in lines.items():
         each = WEIGHTS[name]
-        if name in USUAL_LENGTH:
-            each *= (USUAL_LENGTH[name] / (sum(map(len, some)) or 1)) ** DAMPING[name]
+        if name in SHORT_ENOUGH:
+            each *= min(1.0, (SHORT_ENOUGH[name] / (sum(map(len, some)) or 1)) ** DAMPING[name])
         for line in some:
             for word in line:
                 if word in wanted:

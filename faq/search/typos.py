@@ -11,11 +11,12 @@ SHORTEST = 4
 """Shorter words are near to too many others."""
 _LETTERS = 8
 
+_FIRST = [("ph", "f"), ("wr", "r"), ("kn", "n")]
 _SOUNDS = [
     (re.compile(pattern), sound)
     for pattern, sound in (
         ("(?:sh|ti|si|ci|shi)[ou]?[aou]n", "sn"), ("ph", "f"), ("gh(?=t)", ""), ("ck|q|c(?![eiyh])", "k"),
-        ("c(?=[eiy])|z", "s"), ("ch|sh", "x"), ("g(?=[eiy])", "j"), ("^wr", "r"), ("^kn", "n"), ("[aeiouyhw]+", ""),
+        ("c(?=[eiy])|z", "s"), ("ch|sh", "x"), ("g(?=[eiy])", "j"), ("[aeiouyhw]+", ""),
         (r"(.)\1+", r"\1"),
     )
 ]  # fmt: skip
@@ -36,6 +37,9 @@ def keys(word: str) -> set[str]:
 
 def sound(word: str) -> str:
     """Roughly how an English word sounds: its consonants."""
+    for written, spoken in _FIRST:
+        if word.startswith(written):
+            word = spoken + word.removeprefix(written)
     first, rest = word[0], word[1:]
     for pattern, replacement in _SOUNDS:
         rest = pattern.sub(replacement, rest)
@@ -52,7 +56,7 @@ def nearest(word: str, known: dict[str, int]) -> str | None:
         alike = sound(other) == sound(word)
         begins = len(word) > SHORTEST and other.startswith(word)
         allowed = most + (1 if alike and len(word) >= 6 else 0)
-        far = 1.5 if begins else distance(word, other, allowed)
+        far = 1.0 if begins else distance(word, other, allowed)
         if far <= allowed:
             place = (far - 0.5 * alike + 0.5 * (word[0] != other[0]), -count, other)
             best = min(best, place) if best else place
