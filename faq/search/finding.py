@@ -175,6 +175,9 @@ class Ranked:
     def __len__(self):
         return len(self.ids)
 
+    def __iter__(self):
+        return iter(self[:])
+
     def __getitem__(self, part):
         ids = self.ids[part]
         found = {question.pk: question for question in self.questions.filter(pk__in=ids)}

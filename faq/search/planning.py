@@ -42,8 +42,9 @@ def corrections(query, made):
     if not keys:
         return {}
     words = set(SearchKey.objects.filter(key__in=keys).values_list("word", flat=True)[:MOST_NEAR])
-    counts, _ = indexing.frequencies({stem(word) for word in words})
-    near = dict.fromkeys(synonyms.vocabulary(), 0)
+    noted = synonyms.near(keys)
+    counts, _ = indexing.frequencies({*map(stem, words), *(root for roots in noted.values() for root in roots)})
+    near = {word: 0 for word, roots in noted.items() if counts.keys() & roots}
     near |= {word: counts[stem(word)] for word in words if stem(word) in counts}
     found = {word: typos.nearest(word, near) for word in unknown}
     return {word: meant for word, meant in found.items() if meant}

@@ -21,11 +21,13 @@ _COLUMN = " || ".join(
 
 
 def install(cursor):
-    """Add column and index, if they are not there. The database fills them."""
-    cursor.execute(
-        f"ALTER TABLE faq_searchtext ADD COLUMN IF NOT EXISTS vector tsvector GENERATED ALWAYS AS ({_COLUMN}) STORED"
-    )
-    cursor.execute("CREATE INDEX IF NOT EXISTS faq_searchtext_vector ON faq_searchtext USING gin (vector)")
+    """Add column and index, if they are not there. The database fills them.
+
+    A migration that changes a column of `faq_searchtext` has to drop `vector` first; it comes back here."""
+    columns = connection.introspection.get_table_description(cursor, "faq_searchtext")
+    if "vector" not in [column.name for column in columns]:
+        cursor.execute(f"ALTER TABLE faq_searchtext ADD COLUMN vector tsvector GENERATED ALWAYS AS ({_COLUMN}) STORED")
+        cursor.execute("CREATE INDEX faq_searchtext_vector ON faq_searchtext USING gin (vector)")
 
 
 def refill(cursor):

@@ -2,12 +2,14 @@
 
 from faq.models import Synonym
 
-from . import reading
+from . import reading, typos
 from .stemming import stem
 
 LONGEST = 4
 """Words of what is looked up together, such as “in the country illegally”."""
 SHORTEST_BEGINNING = 3
+MOST = 5000
+"""Synonyms that are looked through for a mistyped word."""
 
 
 def key_of(words):
@@ -39,7 +41,8 @@ def meanings(words):
     return sorted(found, key=lambda pair: (-len(pair[0]), words.index(pair[0][0]), pair[0]))
 
 
-def vocabulary():
-    """All single words that have a synonym: somebody may mistype them as well."""
-    keys = Synonym.objects.exclude(key__contains=" ").values_list("words", flat=True)[:5000]
-    return {reading.fold(words.strip().rstrip("*")) for words in keys}
+def near(keys):
+    """Single words with a synonym that share a key with a mistyped one (see `typos`): ``{word: stems of meanings}``."""
+    noted = Synonym.objects.exclude(key__contains=" ").values_list("words", "means")[:MOST]
+    words = {word: means for typed, means in noted for word in reading.words(typed)}
+    return {word: reading.stems(means) for word, means in words.items() if keys & typos.keys(word)}

@@ -55,7 +55,7 @@ def nearest(word: str, known: dict[str, int]) -> str | None:
     for other, count in known.items():
         alike = sound(other) == sound(word)
         begins = len(word) > SHORTEST and other.startswith(word)
-        allowed = most + (1 if alike and len(word) >= 6 else 0)
+        allowed = most + (1 if alike and len(word) >= 8 else 0)
         far = 1.0 if begins else distance(word, other, allowed)
         if far <= allowed:
             place = (far - 0.5 * alike + 0.5 * (word[0] != other[0]), -count, other)
