@@ -7,7 +7,7 @@ ever read here.
 
 from collections import Counter, defaultdict
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Sum
 
 from faq import seedfile
@@ -85,13 +85,13 @@ def _count(before, after):
     for sign, texts in ((-1, before), (1, after)):
         for text in texts:
             change.update(dict.fromkeys(countable(text), sign))
-    rows = [
-        SearchWord(word=word, stem=root, questions=number, firsts=number * first)
-        for (word, root, first), number in change.items()
-        if number
-    ]
-    SearchWord.objects.bulk_create(rows, batch_size=BATCH)
-    note_keys({row.word for row in rows if row.questions > 0 and row.word})
+    insert_words((word, root, number, number * first) for (word, root, first), number in change.items() if number)
+    note_keys({word for (word, _, _), number in change.items() if number > 0 and word})
+
+
+def insert_words(rows):
+    """Add rows of (word, stem, questions, firsts)."""
+    _insert(SearchWord, "(word, stem, questions, firsts) VALUES (%s, %s, %s, %s)", rows)
 
 
 def countable(text):
@@ -105,15 +105,20 @@ def countable(text):
 
 
 def note_keys(words):
+    """Let these words be found where they are mistyped."""
     known = set()
     words = sorted(words)
     for start in range(0, len(words), BATCH):
         part = words[start : start + BATCH]
         known.update(SearchKey.objects.filter(word__in=part).values_list("word", flat=True))
-    SearchKey.objects.bulk_create(
-        (SearchKey(key=key, word=word) for word in words if word not in known for key in sorted(typos.keys(word))),
-        batch_size=BATCH,
-    )
+    keys = ((key, word) for word in words if word not in known for key in sorted(typos.keys(word)))
+    _insert(SearchKey, "(key, word) VALUES (%s, %s)", keys)
+
+
+def _insert(model, values, rows):
+    """Without model instances: there are many, and nothing is to know of them afterwards."""
+    with connection.cursor() as cursor:
+        cursor.executemany(f"INSERT INTO {model._meta.db_table} {values}", list(rows))
 
 
 def frequencies(stems):

@@ -8,16 +8,20 @@ from dataclasses import dataclass, field
 from math import log
 
 TITLE, SHORT, LABELS, FOUND_BY, POINTS = "title", "short", "labels", "found_by", "points"
-WEIGHTS = {TITLE: 8.0, SHORT: 4.0, LABELS: 3.0, FOUND_BY: 3.0, POINTS: 1.0}
+WEIGHTS = {TITLE: 12.0, SHORT: 5.0, LABELS: 3.0, FOUND_BY: 3.0, POINTS: 1.0}
 SATURATION = 3.0
 """What a word may weigh at most grows slowly above this: ten times is not ten times as good as once."""
+EVENNESS = 0.7
+"""Below 1, a word that only one text has by chance drowns the others less."""
 SYNONYM = 0.7
+OTHERS = 0.2
+"""For the other synonyms of a word that stand in the text as well, as a part of what they weigh."""
 TOGETHER = 0.5
 """For two words side by side, as a part of what the rarer of them weighs."""
 ONE_POINT = 0.2
 """For the point that has most, as a part of the weight of its words."""
 SHORT_ENOUGH = {TITLE: 8, POINTS: 80}
-DAMPING = {TITLE: 0.5, POINTS: 0.4}
+DAMPING = {TITLE: 0.6, POINTS: 0.5}
 """Words of a text that count in full. Of two longer ones with the same words, the shorter one is more about them."""
 FLOOR = 0.3
 """Less than this part of the best is no result."""
@@ -54,7 +58,7 @@ class Plan:
     def rarity(self, root):
         """How much a stem weighs: much if few texts have it. 0 if none has."""
         count = self.counts.get(root)
-        return log(1 + (self.total - count + 0.5) / (count + 0.5)) if count else 0.0
+        return log(1 + (self.total - count + 0.5) / (count + 0.5)) ** EVENNESS if count else 0.0
 
 
 def score(plan, text):
@@ -110,10 +114,12 @@ def fair(plan, term):
 
 
 def _best(term, worth):
-    """What the best choice of a term weighs."""
-    return max(
+    """What the best choice of a term weighs, and a part of what the others do."""
+    values = [
         weight * sum(worth.get(root, 0.0) for root in roots) / len(roots) ** 0.5 for weight, roots in term.choices
-    )
+    ]
+    best = max(values)
+    return best + OTHERS * (sum(values) - best)
 
 
 def _has(line, words):

@@ -47,10 +47,7 @@ def _sum_up_words():
     words = _words_of_texts()
     SearchWord.objects.all().delete()
     SearchKey.objects.all().delete()
-    SearchWord.objects.bulk_create(
-        (SearchWord(word=word, stem=root, questions=n, firsts=m) for (word, root), (n, m) in sorted(words.items())),
-        batch_size=BATCH,
-    )
+    indexing.insert_words((word, root, number, firsts) for (word, root), (number, firsts) in sorted(words.items()))
     indexing.note_keys({word for word, _ in words if word})
 
 
