@@ -1,6 +1,7 @@
 """Search as readers and editors meet it: results, passages, what is said when little is found, and the index behind."""
 
 import io
+import os
 import re
 from datetime import timedelta
 
@@ -441,9 +442,14 @@ def fuzz(client, text):
     find(text, as_typed=True)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=int(os.environ.get("FUZZ", "60")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(text=ODD)
 def test_any_input_gives_an_answer(town, client, text):
+    """Few here; ``FUZZ=10000 pytest -k any_input`` tries many."""
     fuzz(client, text)
 
 
