@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from django.core.paginator import Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.http import Http404, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
@@ -234,7 +234,9 @@ def _nearest(wanted):
         if instead and instead.found:
             questions = instead.ranked(instead.within(Question.objects.public().for_list()))[:NEAREST]
             return {"search": instead, "questions": questions}
-    return {"topics": _topics(), "questions": Question.objects.public().for_list()[:NEAREST]}
+    public = Question.objects.public()
+    topics = Topic.objects.filter(Exists(public.filter(topics=OuterRef("pk"))))
+    return {"topics": topics, "questions": public.for_list()[:NEAREST]}
 
 
 def _topics():

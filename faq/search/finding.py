@@ -38,7 +38,7 @@ class Search:
     def __init__(self, text, as_typed=False):
         self.text, self.as_typed = text, as_typed
         self.query = reading.read(text)
-        self._order, self._texts = {}, {}
+        self._order, self._texts, self._among = {}, {}, {}
 
     @cached_property
     def relaxed(self):
@@ -86,10 +86,7 @@ class Search:
         """Those of the queryset `questions` that are found. `narrowed`: it holds less than all public questions."""
         found = self.found
         if narrowed and len(self._candidates) >= MOST:
-            # Others may be among the best of these. They are held to the same floor, so that counts stay true.
-            inside = questions.filter(pk=RawSQL(engine().OUTER_ID, [])).order_by().values("pk")  # noqa: S611
-            sql, parameters = inside.query.sql_with_params()
-            found = self._ranked_ids(self._ask((f"EXISTS ({sql})", parameters)), floor=self._floor)
+            found = self._found_among(questions)
         # An index that is behind finds too little, but never what the public does not see any more.
         return questions.filter(pk__in=found, live=F("search_text__edition"))
 
@@ -105,11 +102,11 @@ class Search:
         """The question with `marked` (its words), `passage` (both HTML) and `anchor`, which leads to the passage."""
         content, wanted = question.live.content, set(self.plan.stems)
         lines = self._texts[question.pk].points.split("\n")
-        values = [passage(self.plan, set(line.split())) for line in lines[: len(content["blocks"])]]
+        values = [passage(self.plan, line.split()) for line in lines[: len(content["blocks"])]]
         best = max(values, default=0)
         text, question.anchor = question.live.excerpt, ""
         short = content["short_answer"]
-        if short and passage(self.plan, set(reading.stems(short))) >= best:
+        if short and passage(self.plan, reading.stems(short)) >= best:
             text = short
         elif best:
             block = content["blocks"][values.index(best)]
@@ -129,6 +126,19 @@ class Search:
     @cached_property
     def _floor(self):
         return FLOOR * -self._order[self.found[0]][0] if self.found else 0
+
+    def _found_among(self, questions):
+        """Ids of those of the queryset that are found: not all of them need to be among the best of all.
+
+        They are held to the same floor, so that the counts beside the filters stay true."""
+        few = list(questions.order_by().values_list("pk", flat=True)[: MOST + 1])
+        if len(few) <= MOST:  # the full-text index would look for them in all that it finds
+            return self._ranked_ids(few, self._floor)
+        inside = questions.filter(pk=RawSQL(engine().OUTER_ID, [])).order_by().values("pk")  # noqa: S611
+        sql, parameters = inside.query.sql_with_params()
+        if (sql, parameters) not in self._among:  # the list itself and most of its facets ask for the same
+            self._among[sql, parameters] = self._ranked_ids(self._ask((f"EXISTS ({sql})", parameters)), self._floor)
+        return self._among[sql, parameters]
 
     def _ask(self, within):
         """Ids of at most `MOST` questions that the engine takes for the best, in the condition `within` or in all."""

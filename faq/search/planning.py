@@ -34,10 +34,11 @@ def plan(query):
 
 def corrections(query, made):
     """For each word that neither the index nor a synonym has, the nearest one that is there: ``{typed: meant}``."""
+    unknown = [word for word in query.subjects if stem(word) not in made.counts and not word.isdigit()]
+    if not unknown:
+        return {}
     noted = {word for group, _ in synonyms.meanings(query.words) for word in group}
-    unknown = [
-        word for word in query.subjects if stem(word) not in made.counts and word not in noted and not word.isdigit()
-    ][:MOST_TYPOS]
+    unknown = [word for word in unknown if word not in noted][:MOST_TYPOS]
     keys = {key for word in unknown for key in typos.keys(word)}
     if not keys:
         return {}

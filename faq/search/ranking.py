@@ -5,6 +5,7 @@ where it stands; words that stand together as they were asked weigh more, and so
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import log
 
 TITLE, SHORT, LABELS, FOUND_BY, POINTS = "title", "short", "labels", "found_by", "points"
@@ -49,11 +50,15 @@ class Plan:
     total: int = 0
     pairs: tuple = ()
 
-    @property
+    @cached_property
     def stems(self):
         """All stems that the index knows, rarest first."""
         known = {root for term in self.terms for _, roots in term.choices for root in roots if root in self.counts}
         return sorted(known, key=lambda root: (self.counts[root], root))
+
+    @cached_property
+    def rarities(self):
+        return {root: self.rarity(root) for root in self.stems}
 
     def rarity(self, root):
         """How much a stem weighs: much if few texts have it. 0 if none has."""
@@ -68,7 +73,7 @@ def score(plan, text):
         return 0.0
     if any(_has(line, words) for words in plan.without for some in lines.values() for line in some):
         return 0.0
-    wanted = set(plan.stems)
+    wanted = plan.rarities
     weight = dict.fromkeys(wanted, 0.0)
     for name, some in lines.items():
         each = WEIGHTS[name]
@@ -78,22 +83,21 @@ def score(plan, text):
             for word in line:
                 if word in wanted:
                     weight[word] += each
-    worth = {root: plan.rarity(root) * found / (found + SATURATION) for root, found in weight.items()}
+    worth = {root: wanted[root] * found / (found + SATURATION) for root, found in weight.items()}
     total = sum(_best(term, worth) for term in plan.terms)
     for pair in plan.pairs:
         if pair[0] in wanted and pair[1] in wanted:
             together = max(
                 (WEIGHTS[name] for name, some in lines.items() for line in some if _has(line, pair)), default=0
             )
-            total += TOGETHER * min(map(plan.rarity, pair)) * together / (together + SATURATION)
-    rarities = {root: plan.rarity(root) for root in wanted}
-    return total + ONE_POINT * max((passage(plan, set(line), rarities) for line in lines[POINTS]), default=0)
+            total += TOGETHER * min(wanted[root] for root in pair) * together / (together + SATURATION)
+    return total + ONE_POINT * max((passage(plan, line) for line in lines[POINTS]), default=0)
 
 
-def passage(plan, words, rarities=None):
-    """How much of the query stands in one point, given the set of its stems."""
-    rarities = rarities or {root: plan.rarity(root) for root in plan.stems}
-    return sum(_best(term, {root: rarities.get(root, 0) for root in words}) for term in plan.terms)
+def passage(plan, line):
+    """How much of the query stands in one point, given its stems."""
+    worth = {root: plan.rarities[root] for root in plan.rarities.keys() & line}
+    return sum(_best(term, worth) for term in plan.terms) if worth else 0.0
 
 
 def fair(plan, term):
