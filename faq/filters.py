@@ -1,7 +1,6 @@
 """The filtered list: what can be asked for in the address, and what each choice would find."""
 
 from functools import cached_property
-from urllib.parse import urlencode
 
 import django_filters
 from django import forms
@@ -100,11 +99,6 @@ class QuestionFilter(django_filters.FilterSet):
     @property
     def as_typed(self):
         return self.link("exact", "1")
-
-    @property
-    def words_alone(self):
-        """The same words without anything else that is chosen."""
-        return f"?{urlencode({'q': self.data.get('q', '')})}"
 
     @property
     def without_words(self):

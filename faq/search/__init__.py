@@ -5,11 +5,13 @@
     highlight           words marked in a text, as safe HTML                                  pure
     synonyms            what editors noted that readers' words mean
     indexing, following what is indexed, and what keeps it in line
+    rebuilding          the index made anew, and what differs
     sqlite, postgres    candidates from the database's own full-text index
+    planning            from a query to what the index is asked
     finding             one search, from words to ordered questions with their passages
     missed              words that found nothing, for the editors
 
-The models import the pure modules' neighbours, so nothing is imported here before it is asked for.
+Nothing is imported here before it is asked for: the pure modules must stay so, and the models use one of them.
 """
 
 

@@ -29,16 +29,18 @@ def rebuild(progress=iter):
 
     In small transactions, so that nobody waits for long; only the words are summed up in one that writers wait for.
     `progress` wraps the iteration over batches of ids."""
+    connection = connections["default"]
+    with connection.cursor() as cursor:
+        if not engine().in_line(cursor):  # SQLite could not even change a row of it
+            engine().refill(cursor)
     ids = list(Question.objects.order_by("pk").values_list("pk", flat=True))
     for part in progress(range(0, len(ids), BATCH)):
         with transaction.atomic():
             indexing.index(Question.objects.filter(pk__in=ids[part : part + BATCH]).select_related("live"))
-    connection = connections["default"]
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("LOCK TABLE faq_searchtext IN SHARE ROW EXCLUSIVE MODE")
         _sum_up_words()
-        engine().refill(cursor)
     return SearchText.objects.count()
 
 

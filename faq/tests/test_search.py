@@ -348,6 +348,25 @@ def test_a_check_finds_drift_of_every_kind_and_a_rebuild_mends_it(town, publishe
     assert find("wheels") == [1] and find("ghost") == []
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="On PostgreSQL the full-text index is a generated column")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "INSERT INTO faq_search(rowid, title) VALUES (999, 'ghost')",
+        "INSERT INTO faq_search(faq_search) VALUES ('delete-all')",
+        "DROP TRIGGER faq_search_update; UPDATE faq_searchtext SET title = 'ghost'",
+    ],
+)
+def test_a_full_text_index_that_is_not_in_line_is_found_and_mended(town, damage):
+    with connection.cursor() as cursor:
+        for statement in damage.split("; "):
+            cursor.execute(statement)
+        assert "The database's full-text index is not in line with the texts." in rebuilding.drift()
+    rebuilding.install()
+    rebuilding.rebuild()
+    assert rebuilding.drift() == [] and find("bread") == [3]
+
+
 def test_a_rebuild_sums_the_words_up(town, publisher):
     row = Question.objects.get(number=3)
     for text in ("Cheese.", "Bread.", "Cheese."):
