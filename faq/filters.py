@@ -53,7 +53,8 @@ class QuestionFilter(django_filters.FilterSet):
 
     @cached_property
     def search(self):
-        words = self.form.cleaned_data.get("q") if self.is_valid() or not self.form.has_error("q") else ""
+        self.form.is_valid()  # reads the data; a wrong choice spoils nothing else
+        words = self.form.cleaned_data["q"]
         return self._search or (Search(words, as_typed="exact" in self.data) if words else None)
 
     @property

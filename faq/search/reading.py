@@ -7,6 +7,7 @@ Everything that is not a quoted phrase or a word with a minus in front is plain 
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .stemming import stem
@@ -112,5 +113,5 @@ def stems(text: str) -> list[str]:
     return [stem(word) for word in words(text)]
 
 
-def _once(found) -> tuple[str, ...]:
+def _once(found: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))[:MAX_WORDS]
