@@ -24,8 +24,7 @@ def install(cursor):
     """Add column and index, if they are not there. The database fills them.
 
     A migration that changes a column of `faq_searchtext` has to drop `vector` first; it comes back here."""
-    columns = connection.introspection.get_table_description(cursor, "faq_searchtext")
-    if "vector" not in [column.name for column in columns]:
+    if not in_line(cursor):
         cursor.execute(f"ALTER TABLE faq_searchtext ADD COLUMN vector tsvector GENERATED ALWAYS AS ({_COLUMN}) STORED")
         cursor.execute("CREATE INDEX faq_searchtext_vector ON faq_searchtext USING gin (vector)")
 
@@ -35,7 +34,9 @@ def refill(cursor):
 
 
 def in_line(cursor):
-    return True
+    """Whether column and index are there; then they are right."""
+    columns = connection.introspection.get_table_description(cursor, "faq_searchtext")
+    return "vector" in [column.name for column in columns]
 
 
 def words(stems, column=None):
