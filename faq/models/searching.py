@@ -20,7 +20,7 @@ class SearchText(models.Model):
     title = models.TextField()
     short = models.TextField()  # the short answer
     labels = models.TextField()
-    found_by = models.TextField()  # tags and topics
+    found_by = models.TextField()  # tags, and topics with what is said of them
     points = models.TextField()  # a line for each
     words = models.TextField()  # all of them once, folded but not stemmed: what `SearchWord` counts
 

@@ -36,7 +36,7 @@ def index_ids(ids):
 
 
 def entry(question, found_by):
-    """The unsaved `SearchText` of a question with a live edition, found also by these names of tags and topics."""
+    """The unsaved `SearchText` of a question with a live edition, found also by these words of tags and topics."""
     content = question.live.content
     texts = {
         "title": [content["question"]],
@@ -61,8 +61,9 @@ def entries(questions):
     ids = [question.pk for question in questions]
     for pk, name in QuestionTag.objects.filter(content_object__in=ids).values_list("content_object", "tag__name"):
         names[pk].add(name)
-    for pk, name in Question.topics.through.objects.filter(question__in=ids).values_list("question", "topic__name"):
-        names[pk].add(name)
+    topics = Question.topics.through.objects.filter(question__in=ids)
+    for pk, name, description in topics.values_list("question", "topic__name", "topic__description"):
+        names[pk].update((name, description))
     return [entry(question, names[question.pk]) for question in questions]
 
 

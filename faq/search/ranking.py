@@ -9,7 +9,7 @@ from functools import cached_property
 from math import log
 
 TITLE, SHORT, LABELS, FOUND_BY, POINTS = "title", "short", "labels", "found_by", "points"
-WEIGHTS = {TITLE: 12.0, SHORT: 5.0, LABELS: 3.0, FOUND_BY: 3.0, POINTS: 1.0}
+WEIGHTS = {TITLE: 12.0, SHORT: 5.0, LABELS: 3.0, FOUND_BY: 2.0, POINTS: 1.0}
 SATURATION = 3.0
 """What a word may weigh at most grows slowly above this: ten times is not ten times as good as once."""
 EVENNESS = 0.7
@@ -19,12 +19,12 @@ OTHERS = 0.2
 """For the other synonyms of a word that stand in the text as well, as a part of what they weigh."""
 TOGETHER = 0.5
 """For two words side by side, as a part of what the rarer of them weighs."""
-ONE_POINT = 0.2
+ONE_POINT = 0.1
 """For the point that has most, as a part of the weight of its words."""
 SHORT_ENOUGH = {TITLE: 8, POINTS: 80}
 DAMPING = {TITLE: 0.6, POINTS: 0.5}
 """Words of a text that count in full. Of two longer ones with the same words, the shorter one is more about them."""
-FLOOR = 0.3
+FLOOR = 0.2
 """Less than this part of the best is no result."""
 
 

@@ -228,7 +228,8 @@ def test_1_no_unpublished_word_is_indexed_found_or_offered(half_hidden, client):
     """Every word of every working copy and old edition that the public does not see is searched for."""
 
     def words_of(questions, contents):
-        names = [row.name for model in (Topic, Tag) for row in model.objects.all() if _of(row) & set(questions)]
+        rows = [row for model in (Topic, Tag) for row in model.objects.all() if _of(row) & set(questions)]
+        names = [text for row in rows for text in (row.name, getattr(row, "description", ""))]
         texts = [
             [c["question"], c["short_answer"], *(t for b in c["blocks"] for t in (b["label"], b["text"]))]
             for c in contents
@@ -286,9 +287,9 @@ def test_the_index_follows_tags_and_topics_however_they_change(town):
     topic = Topic.objects.create(slug="stalls", name="Stalls")
     topic.questions.add(row)
     assert find("stalls") == [3]
-    topic.name = "Booths"
+    topic.name, topic.description = "Booths", "Where sellers stand."
     topic.save()
-    assert find("stalls") == [] and find("booths") == [3]
+    assert find("stalls") == [] and find("booths") == find("sellers") == [3]
     topic.questions.clear()
     assert find("booths") == []
     row.topics.set([topic])
