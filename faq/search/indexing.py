@@ -32,7 +32,12 @@ def index(questions):
 
 def index_ids(ids):
     """The same for the public ones among questions that are known by their ids."""
-    index(Question.objects.public().filter(pk__in=ids).select_related("live"))
+    index(held(Question.objects.public().filter(pk__in=ids)))
+
+
+def held(questions):
+    """The queryset with the live editions, held until the transaction ends: who indexes last has seen what is last."""
+    return questions.select_related("live").select_for_update(of=["self"]).order_by("pk")
 
 
 def entry(question, found_by):

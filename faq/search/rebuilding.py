@@ -1,7 +1,7 @@
 """Makes the index anew from what is public, and finds out whether that is needed."""
 
 from django.db import connections, transaction
-from django.db.models import Sum
+from django.db.models import Count, Sum
 
 from faq.models import Question, SearchKey, SearchText, SearchWord
 
@@ -27,41 +27,74 @@ def install(using="default", **kwargs):
 def rebuild(progress=iter):
     """Index everything anew while the site goes on. Returns how many questions are in the index.
 
-    In small transactions, so that nobody waits for long; only the words are summed up in one that writers wait for.
-    `progress` wraps the iteration over batches of ids."""
-    connection = connections["default"]
-    with connection.cursor() as cursor:
+    In small transactions, so that nobody waits for long. `progress` wraps the iteration over batches of ids."""
+    with connections["default"].cursor() as cursor:
         if not engine().in_line(cursor):  # SQLite could not even change a row of it
             engine().refill(cursor)
     ids = list(Question.objects.order_by("pk").values_list("pk", flat=True))
-    for part in progress(range(0, len(ids), BATCH)):
-        with transaction.atomic():
-            indexing.index(Question.objects.filter(pk__in=ids[part : part + BATCH]).select_related("live"))
-    with transaction.atomic(), connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("LOCK TABLE faq_searchtext IN SHARE ROW EXCLUSIVE MODE")
-        _sum_up_words()
+    for part in progress(_batches(ids)):
+        indexing.index(indexing.held(Question.objects.filter(pk__in=part)))
+    _sum_up_words()
+    indexing.insert_words((word, root, *missing) for (word, root), missing in _miscounted().items())
+    _tidy_keys()
     return SearchText.objects.count()
 
 
 def _sum_up_words():
-    """One row for each word, as the texts say, and keys for these words alone."""
-    words = _words_of_texts()
-    SearchWord.objects.all().delete()
-    SearchKey.objects.all().delete()
-    indexing.insert_words((word, root, number, firsts) for (word, root), (number, firsts) in sorted(words.items()))
-    indexing.note_keys({word for word, _ in words if word})
+    """Put one row in place of the many that a word has, a few words at a time."""
+    many = SearchWord.objects.values("stem").annotate(rows=Count("pk")).filter(rows__gt=1).order_by()
+    for part in _batches(list(many.values_list("stem", flat=True)), 100):
+        marks = ", ".join(["%s"] * len(part))
+        with transaction.atomic(), connections["default"].cursor() as cursor:
+            # What is deleted is what is summed, whatever others add meanwhile.
+            cursor.execute(
+                f"DELETE FROM faq_searchword WHERE stem IN ({marks}) RETURNING word, stem, questions, firsts",  # noqa: S608
+                part,
+            )
+            sums = _sums(cursor.fetchall())
+            indexing.insert_words((word, root, *pair) for (word, root), pair in sums.items() if any(pair))
 
 
-def _words_of_texts():
-    """``{(word, stem): [questions, firsts]}``."""
-    found = {}
-    for text in SearchText.objects.values_list("words", flat=True).iterator(BATCH):
-        for word, root, first in indexing.countable(text):
-            pair = found.setdefault((word, root), [0, 0])
-            pair[0] += 1
-            pair[1] += first
-    return found
+def _miscounted():
+    """What is missing to the counts of words, compared with the texts: ``{(word, stem): (questions, firsts)}``.
+
+    Texts and counts are read by one statement, so that they are of the same moment."""
+    missing = {}
+    with connections["default"].chunked_cursor() as cursor:
+        cursor.execute(
+            "SELECT words, '', '', 0, 0 FROM faq_searchtext "
+            "UNION ALL SELECT '', word, stem, sum(questions), sum(firsts) FROM faq_searchword GROUP BY word, stem"
+        )
+        for words, word, root, questions, firsts in cursor:
+            rows = [(word, root, -questions, -firsts)] if questions or firsts else []
+            if words:
+                rows = ((word, root, 1, first) for word, root, first in indexing.countable(words))
+            _sums(rows, missing)
+    return {key: pair for key, pair in missing.items() if any(pair)}
+
+
+def _sums(rows, sums=None):
+    """Rows of (word, stem, questions, firsts) as ``{(word, stem): (questions, firsts)}``, added to `sums`."""
+    sums = {} if sums is None else sums
+    for word, root, questions, firsts in rows:
+        before = sums.get((word, root), (0, 0))
+        sums[word, root] = before[0] + int(questions), before[1] + int(firsts)
+    return sums
+
+
+def _tidy_keys():
+    """Keys for all words that are indexed, and for no others."""
+    counted = SearchWord.objects.values("word").annotate(Sum("questions"))
+    words = {row["word"] for row in counted.order_by() if row["questions__sum"] > 0 and row["word"]}
+    for part in _batches(sorted(set(SearchKey.objects.values_list("word", flat=True).distinct()) - words)):
+        SearchKey.objects.filter(word__in=part).delete()
+    for part in _batches(sorted(words)):
+        with transaction.atomic():
+            indexing.note_keys(part)
+
+
+def _batches(some, size=BATCH):
+    return [some[start : start + size] for start in range(0, len(some), size)]
 
 
 def drift():
@@ -72,9 +105,9 @@ def drift():
     ids = list(public.values_list("pk", flat=True))
     stale = sorted(indexed - set(ids))
     missing = [pk for pk in ids if pk not in indexed]
-    for start in range(0, len(ids), BATCH):
-        rows = SearchText.objects.in_bulk(ids[start : start + BATCH])
-        for right in indexing.entries(public.filter(pk__in=ids[start : start + BATCH])):
+    for part in _batches(ids):
+        rows = SearchText.objects.in_bulk(part)
+        for right in indexing.entries(public.filter(pk__in=part)):
             row = rows.get(right.pk)
             if row and any(
                 getattr(row, name) != getattr(right, name) for name in ("edition_id", "words", *indexing.FIELDS)
@@ -87,14 +120,7 @@ def drift():
     ):
         if some:
             found.append(f"{len(some)} {what}: {_numbers(some)}.")
-    counted = {
-        (word, root): [questions, firsts]
-        for word, root, questions, firsts in SearchWord.objects.values_list("word", "stem")
-        .annotate(Sum("questions"), Sum("firsts"))
-        .order_by()
-        if questions or firsts
-    }
-    if counted != _words_of_texts():
+    if _miscounted():
         found.append("The words are not counted right.")
     with connections["default"].cursor() as cursor:
         if not engine().in_line(cursor):
