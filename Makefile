@@ -8,7 +8,7 @@ VAR_DIR ?= var
 export HOST PORT VAR_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgres story screenshots lint format check lock clean venv-run venv-dev
+.PHONY: help run test test-sqlite test-postgres story relevance screenshots lint format check lock clean venv-run venv-dev
 # The targets share .venv, and two test runs at once would only slow each other down.
 .NOTPARALLEL:
 
@@ -81,6 +81,13 @@ test-postgres: venv-dev ## run the tests that need a database on PostgreSQL alon
 
 story: venv-run ## follow one answer from the import to the public and off it again, on a scratch database
 	@.venv/bin/python ops/story.py
+
+relevance: venv-dev ## measure how good the search is, on SQLite and then on PostgreSQL
+	@$(own_settings) .venv/bin/python ops/relevance.py
+	@$(own_settings) .venv/bin/python ops/with_postgres.py >/dev/null 2>&1; case $$? in \
+	0) exec .venv/bin/python ops/with_postgres.py .venv/bin/python ops/relevance.py ;; \
+	*) echo "SKIPPED: PostgreSQL. To measure it too, install its server: apt-get install postgresql" ;; \
+	esac
 
 screenshots: venv-dev ## take pictures of every page, into var/screenshots (needs Chromium)
 	.venv/bin/python ops/screenshots.py

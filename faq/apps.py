@@ -12,12 +12,14 @@ class FaqConfig(AppConfig):
         from django.apps import apps
         from django.db.models.signals import post_migrate
 
-        from . import roles, search  # noqa: F401  (search connects its receiver)
+        from . import roles
         from .models import triggers
+        from .search import following, rebuilding  # noqa: F401  (`following` connects its receivers)
 
         # After each migrate, so that a table which a migration rebuilt keeps its triggers.
         post_migrate.connect(triggers.install, sender=self, dispatch_uid="faq.triggers")
         post_migrate.connect(_make_cache, sender=self, dispatch_uid="faq.cache")
+        post_migrate.connect(rebuilding.install, sender=self, dispatch_uid="faq.search")
         # After every application, since permissions are made one application at a time.
         post_migrate.connect(roles.install, dispatch_uid="faq.roles")
         apps.get_app_config("taggit").verbose_name = "Keywords"

@@ -11,7 +11,7 @@ from django.http import HttpResponseBadRequest
 from django.urls import reverse
 
 from . import backups
-from .models import Question, Report, Source, Topic
+from .models import MissedSearch, Question, Report, Source, Topic
 
 PROGRESS_LASTS = 60
 """Seconds for which the picture of progress is kept: it counts everything there is."""
@@ -85,6 +85,8 @@ def queue(user):
     if user.has_perm("faq.view_source"):
         address = f"{reverse('admin:faq_source_changelist')}?reach=fails"
         add("Sources whose address does not answer", Source.objects.unreachable(), address)
+    if user.has_perm("faq.view_missedsearch"):
+        add("Searches that found nothing", MissedSearch.objects.all(), reverse("admin:faq_missedsearch_changelist"))
     if user.is_superuser:
         days = backups.age()
         if days is None:

@@ -1,13 +1,15 @@
 """The filtered list: what can be asked for in the address, and what each choice would find."""
 
+from functools import cached_property
+
 import django_filters
 from django import forms
 from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 
-from . import search
 from .models import Question
 from .models.questions import QuestionQuerySet
+from .search.finding import Search
 
 CHECKED = {"yes": _("Checked"), "overdue": _("Check overdue"), "no": _("Not checked yet")}
 
@@ -30,7 +32,10 @@ class WordsFilter(django_filters.CharFilter):
 
 
 class QuestionFilter(django_filters.FilterSet):
-    """``?q=&topic=&tag=&checked=&collection=``: filters combine; a value that nothing has finds nothing."""
+    """``?q=&topic=&tag=&checked=&collection=``: filters combine; a value that nothing has finds nothing.
+
+    `search` is what `q` asks for (see `faq.search.finding`), or None. With ``exact=1`` its words stay as they are.
+    """
 
     q = WordsFilter(method="filter_words")
     topic = django_filters.CharFilter("topics__slug")
@@ -42,8 +47,28 @@ class QuestionFilter(django_filters.FilterSet):
         model = Question
         fields = []
 
+    def __init__(self, data=None, queryset=None, search=None, **options):
+        super().__init__(data, queryset, **options)
+        self._search = search
+
+    @cached_property
+    def search(self):
+        self.form.is_valid()  # reads the data; a wrong choice spoils nothing else
+        words = self.form.cleaned_data["q"]
+        return self._search or (Search(words, as_typed="exact" in self.data) if words else None)
+
+    @property
+    def narrowed(self):
+        """Whether anything is chosen beside the words."""
+        return any(value for name, value in self.form.cleaned_data.items() if name != "q")
+
+    def filter_queryset(self, queryset):
+        """The words come last: they are looked for among what the other filters leave."""
+        queryset = super().filter_queryset(queryset)
+        return self.search.within(queryset, self.narrowed) if self.search else queryset
+
     def filter_words(self, queryset, name, value):
-        return search.matching(queryset, value)
+        return queryset
 
     def filter_checked(self, queryset, name, value):
         return queryset.filter(CHECKED_CONDITIONS[value]())
@@ -66,9 +91,15 @@ class QuestionFilter(django_filters.FilterSet):
         data = self.data.copy()
         data.pop("page", None)
         data.pop(name, None)
+        if name == "q":
+            data.pop("exact", None)
         if value is not None:
             data[name] = value
         return f"?{data.urlencode()}"
+
+    @property
+    def as_typed(self):
+        return self.link("exact", "1")
 
     @property
     def without_words(self):
@@ -111,4 +142,4 @@ class QuestionFilter(django_filters.FilterSet):
     def _without(self, name):
         data = self.data.copy()
         data.pop(name, None)
-        return type(self)(data, Question.objects.public()).qs
+        return type(self)(data, Question.objects.public(), self.search).qs

@@ -9,6 +9,7 @@ _EDITOR = [
     "view_answerpoint", "add_answerpoint", "change_answerpoint", "delete_answerpoint",
     "view_source", "add_source", "change_source",
     "view_note", "add_note", "change_note", "view_report", "change_report", "view_sitetext",
+    "view_synonym", "add_synonym", "change_synonym", "delete_synonym", "view_missedsearch",
 ]  # fmt: skip
 
 ROLES = {

@@ -6,7 +6,7 @@ from django.core import signing
 from django.core.paginator import Paginator
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.http import Http404, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
@@ -18,10 +18,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from . import backups, diffing, drafts, publishing, reporting, structured_data
 from .filters import QuestionFilter
 from .models import Collection, Edition, Question, Report, Topic
+from .search import missed
 
 PER_PAGE = 20
 ON_HOME = 50
 RELATED = 5
+NEAREST = 5
 
 
 def public_page(view):
@@ -41,13 +43,20 @@ def question_list(request):
     wanted = QuestionFilter(request.GET, Question.objects.public().for_list())
     facets = wanted.facets()
     chosen = [(facet["name"], choice) for facet in facets for choice in facet["choices"] if choice["chosen"]]
+    search = wanted.search
+    results = search.ranked(wanted.qs) if search else wanted.qs
+    page = Paginator(results, PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "filter": wanted,
+        "search": search,
         "facets": facets,
         "chosen": [choice for _, choice in chosen],
         "kept": [(name, choice["value"]) for name, choice in chosen],
-        "page": Paginator(wanted.qs, PER_PAGE).get_page(request.GET.get("page")),
+        "page": page,
+        "nearest": _nearest(wanted) if search and not page.object_list else None,
     }
+    if search and search.missed and not chosen and request.method == "GET":
+        missed.note(search.text)
     return render(request, "faq/question_list.html", context)
 
 
@@ -256,6 +265,17 @@ def _related(question):
         return chosen
     others = public.filter(topics__in=question.topics.all()).exclude(pk=question.pk)
     return list(others.annotate(shared=Count("topics")).order_by("-shared", "collection_id", "number")[:RELATED])
+
+
+def _nearest(wanted):
+    """What to show in place of no result: what the words alone find, else where everything starts."""
+    for instead in (wanted.search, wanted.search.relaxed):
+        if instead and instead.found:
+            questions = instead.ranked(instead.within(Question.objects.public().for_list()))[:NEAREST]
+            return {"search": instead, "questions": questions}
+    public = Question.objects.public()
+    topics = Topic.objects.filter(Exists(public.filter(topics=OuterRef("pk"))))
+    return {"topics": topics, "questions": public.for_list()[:NEAREST]}
 
 
 def _topics():

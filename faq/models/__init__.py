@@ -6,11 +6,12 @@ from .editions import Check, Edition
 from .log import Event, Presence
 from .questions import AnswerPoint, Note, Question, QuestionTag
 from .reports import Report
-from .searching import SearchText
+from .searching import MissedSearch, SearchKey, SearchText, SearchWord, Synonym
 from .sources import Citation, Source
 from .words import SiteText
 
 __all__ = [
-    "AnswerPoint", "BackupProof", "Check", "Citation", "Collection", "Edition", "Event", "Note", "Presence", "Question",
-    "QuestionTag", "Report", "SearchText", "SiteText", "Source", "Topic",
+    "AnswerPoint", "BackupProof", "Check", "Citation", "Collection", "Edition", "Event", "MissedSearch", "Note",
+    "Presence", "Question", "QuestionTag", "Report", "SearchKey", "SearchText", "SearchWord", "SiteText", "Source",
+    "Synonym", "Topic",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from faq import desk, drafts, publishing, reporting, working_copy
-from faq.models import AnswerPoint, Citation, Collection, Event, Note, Question, Source, Topic
+from faq.models import AnswerPoint, Citation, Collection, Event, MissedSearch, Note, Question, Source, Topic
 from faq.tests.conftest import import_text, logged_in
 from faq.tests.test_admin import form_data, page_of, question, save
 from faq.tests.test_sources import cite
@@ -48,6 +48,7 @@ def busy(library, editor, publisher):
     Source.objects.create(title="Gone", address="https://example.org/", fails_since=timezone.now())
     reporting.store(question(2).live if False else Question.objects.public().first().live, None, "Unclear.")
     Question.objects.create(collection=library, number=9, text="Draft?")
+    MissedSearch.objects.create(words="submarine", day=today)
     return library
 
 
@@ -60,7 +61,7 @@ def test_the_queue_counts_what_waits_for_this_person(busy, editor, publisher):
         "Check overdue": 1, "Check due within 14 days": 1, "Published without a second check": 1,
         "Seed has another text by now": 1, "Changed, not published": 4, "Never checked": 8,
         "With points that name no source": 10, "With wording to look at": 1, "Never public": 1, "Reports by readers": 1,
-        "Sources whose address does not answer": 1,
+        "Sources whose address does not answer": 1, "Searches that found nothing": 1,
     }  # fmt: skip
     assert lines(editor) == {"Sent back to me": 1, "Submitted by me, not read yet": 1, **everybody}
     assert lines(publisher) == {"Waiting for my review": 1, "Submitted by me, not read yet": 1, **everybody}
@@ -138,6 +139,10 @@ PERMISSIONS = {
     "/admin/faq/source/add/": EVERYBODY,
     "/admin/faq/source/{s}/change/": EVERYBODY,
     "/admin/faq/source/{s}/delete/": {SUPERUSER},
+    "/admin/faq/synonym/": EVERYBODY,
+    "/admin/faq/synonym/add/": EVERYBODY,
+    "/admin/faq/missedsearch/": EVERYBODY,
+    "/admin/faq/missedsearch/add/": set(),
     "/admin/faq/note/": EVERYBODY,
     "/admin/faq/note/add/": EVERYBODY,
     "/admin/faq/report/": EVERYBODY,

@@ -1,13 +1,16 @@
-"""Forget the words of old reports."""
+"""Forget the words of old reports and of old searches."""
 
 from django.core.management.base import BaseCommand
 
 from faq import reporting
+from faq.search import missed
 
 
 class Command(BaseCommand):
-    help = "Delete the words of readers' reports that are older than 90 days. Run it daily."
+    help = "Delete readers' words that are older than 90 days: reports, and searches in vain. Run it daily."
 
     def handle(self, **options):
         count = reporting.forget_words()
         self.stdout.write(f"The words of {count} report{'s' if count != 1 else ''} were deleted.")
+        if count := missed.forget():
+            self.stdout.write(f"{count} search{'es' * (count != 1)} that had found nothing: deleted.")

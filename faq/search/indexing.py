@@ -1,0 +1,137 @@
+"""What search finds: the live editions by their words, kept in line with what is public.
+
+`index` is called by `publishing` in the transaction that makes something public; `following` calls it when tags and
+topics change and when a fixture is loaded. Nothing but live editions, and the tags and topics of public questions, is
+ever read here.
+"""
+
+from collections import Counter, defaultdict
+
+from django.db import connection, transaction
+from django.db.models import Sum
+
+from faq import seedfile
+from faq.models import Question, QuestionTag, SearchKey, SearchText, SearchWord
+
+from . import reading, typos
+from .stemming import stem
+
+BATCH = 500
+FIELDS = ("title", "short", "labels", "found_by", "points")
+MAX_TEXT = 200_000
+"""Of one field, in characters: PostgreSQL takes at most a megabyte of words for one row."""
+
+
+@transaction.atomic
+def index(questions):
+    """Bring the index in line with the live editions of `questions` (rows with `live` at hand)."""
+    questions = list(questions)
+    for start in range(0, len(questions), BATCH):
+        _index(questions[start : start + BATCH])
+
+
+def index_ids(ids):
+    """The same for the public ones among questions that are known by their ids."""
+    index(held(Question.objects.public().filter(pk__in=ids)))
+
+
+def held(questions):
+    """The queryset with the live editions, held until the transaction ends: who indexes last has seen what is last.
+
+    First the lock, then the rows: see `working_copy.locked`."""
+    keys = questions.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk", flat=True)
+    yield from Question.objects.filter(pk__in=list(keys)).select_related("live").order_by("pk")
+
+
+def entry(question, found_by):
+    """The unsaved `SearchText` of a question with a live edition, found also by these words of tags and topics."""
+    content = question.live.content
+    texts = {
+        "title": [content["question"]],
+        "short": [content["short_answer"]],
+        "labels": [block["label"] for block in content["blocks"]],
+        "found_by": sorted(found_by),
+        "points": [seedfile.join_label(block["label"], block["text"]) for block in content["blocks"]],
+    }
+    every = {word for lines in texts.values() for line in lines for word in reading.words(line)}
+    stemmed = {name: "\n".join(" ".join(reading.stems(line)) for line in lines) for name, lines in texts.items()}
+    return SearchText(
+        question=question,
+        edition=question.live,
+        words=" ".join(sorted(every)),
+        **{name: text[:MAX_TEXT] for name, text in stemmed.items()},
+    )
+
+
+def entries(questions):
+    """The unsaved `SearchText`s of questions with live editions."""
+    names = defaultdict(set)
+    ids = [question.pk for question in questions]
+    for pk, name in QuestionTag.objects.filter(content_object__in=ids).values_list("content_object", "tag__name"):
+        names[pk].add(name)
+    topics = Question.topics.through.objects.filter(question__in=ids)
+    for pk, name, description in topics.values_list("question", "topic__name", "topic__description"):
+        names[pk].update((name, description))
+    return [entry(question, names[question.pk]) for question in questions]
+
+
+def _index(questions):
+    ids = [question.pk for question in questions]
+    before = dict(SearchText.objects.filter(question__in=ids).values_list("question", "words"))
+    new = entries([question for question in questions if question.live_id])
+    gone = [pk for pk in before if pk not in {row.question_id for row in new}]
+    if gone:
+        SearchText.objects.filter(question__in=gone).delete()
+    SearchText.objects.bulk_create(
+        new, update_conflicts=True, unique_fields=["question"], update_fields=["edition", "words", *FIELDS]
+    )
+    _count(before.values(), [row.words for row in new])
+
+
+def _count(before, after):
+    """Note which words went with the texts `before` and came with the texts `after`."""
+    change = Counter()
+    for sign, texts in ((-1, before), (1, after)):
+        for text in texts:
+            change.update(dict.fromkeys(countable(text), sign))
+    insert_words((word, root, number, number * first) for (word, root, first), number in change.items() if number)
+    note_keys({word for (word, _, _), number in change.items() if number > 0 and word})
+
+
+def insert_words(rows):
+    """Add rows of (word, stem, questions, firsts)."""
+    _insert(SearchWord, "(word, stem, questions, firsts) VALUES (%s, %s, %s, %s)", rows)
+
+
+def countable(text):
+    """Each word of an indexed text as (word, stem, 1 if it is the first with that stem), and one for the text."""
+    seen = set()
+    yield "", "", 1
+    for word in text.split():
+        root = stem(word)
+        yield word, root, int(root not in seen)
+        seen.add(root)
+
+
+def note_keys(words):
+    """Let these words be found where they are mistyped."""
+    known = set()
+    words = sorted(words)
+    for start in range(0, len(words), BATCH):
+        part = words[start : start + BATCH]
+        known.update(SearchKey.objects.filter(word__in=part).values_list("word", flat=True))
+    keys = ((key, word) for word in words if word not in known for key in sorted(typos.keys(word)))
+    _insert(SearchKey, "(key, word) VALUES (%s, %s)", keys)
+
+
+def _insert(model, values, rows):
+    """Without model instances: there are many, and nothing is to know of them afterwards."""
+    with connection.cursor() as cursor:
+        cursor.executemany(f"INSERT INTO {model._meta.db_table} {values}", list(rows))
+
+
+def frequencies(stems):
+    """In how many indexed questions each of these stems stands, and how many there are: ``{stem: int}, int``."""
+    found = SearchWord.objects.filter(stem__in=["", *stems]).values_list("stem").annotate(Sum("firsts"))
+    counts = {root: count for root, count in found if count > 0}
+    return counts, counts.pop("", 0)
