@@ -30,6 +30,7 @@ PAGES = {
     "list": "/questions/",
     "list-filtered": "/questions/?topic=privacy&q=records",
     "list-empty": "/questions/?q=elephant",
+    "list-search": "/questions/?q=will+they+tell+imigration+if+I+go+pay+my+ticket",
     "topic": "/topics/privacy/",
     "collection": f"{ANSWERS}/",
     "answer-checked": f"{ANSWERS}/9/",
@@ -59,6 +60,7 @@ DESK_PAGES = {
     "desk-log": "/admin/faq/question/{5}/history/",
     "desk-sources": "/admin/faq/source/",
     "desk-reports": "/admin/faq/report/",
+    "desk-synonyms": "/admin/faq/synonym/",
 }
 PASSWORD = "only for pictures"
 STATES = f"""
