@@ -139,6 +139,10 @@ def withdraw(question, *, because, by=None):
         raise CannotPublish("This answer is not public, so it cannot be withdrawn.")
     if not because:
         raise CannotPublish("Say why the answer was withdrawn: readers see it at the answer's address.")
+    # Its words are not public any more, so who wrote them does not bring them back alone.
+    known = {one["id"] for one in question.contributors}
+    before = [one for one in question.live.contributors if one["id"] not in known]
+    question.contributors = [*question.contributors, *before]
     question.live, question.withdrawn_at, question.withdrawn_because = None, timezone.now(), because
     question.checked_on = question.check_due = None
     question.unconfirmed = False

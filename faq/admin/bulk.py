@@ -119,9 +119,13 @@ def _ask(model_admin, request, selected, name):
 
 def _carry_out(request, selected, act, answers, done):
     count, refused = 0, []
+    seen = dict(value.split(":", 1) for value in request.POST.getlist("seen") if ":" in value)
     for question in selected.select_related("collection", "live").order_by("collection_id", "number"):
         try:
             with transaction.atomic():
+                question = working_copy.locked(question)
+                if seen.get(str(question.pk), question.digest) != question.digest:
+                    raise ValidationError("It changed after you had opened this page. Look again.")
                 act(question, request.user, **answers)
             count += 1
         except ValidationError as error:

@@ -455,6 +455,19 @@ def test_a_selection_is_published_by_a_second_person_only(library, editor, publi
     assert [question(number).live.number for number in (1, 2, 3)] == [2, 1, 1]
 
 
+def test_a_selection_is_not_published_with_words_that_nobody_saw(library, editor, publisher):
+    row = question()
+    row.points.update(text="Four weeks.")
+    working_copy.refresh(row, editor)
+    desk_of = logged_in(publisher)
+    page = bulk(desk_of, "publish", [row]).content.decode()
+    seen = re.findall(r'name="seen" value="([^"]+)"', page)
+    row.points.update(text="Unseen words.")
+    working_copy.refresh(row, editor)
+    html = bulk(desk_of, "publish", [row], confirmed="yes", note="New.", seen=seen).content.decode()
+    assert "2: It changed after you had opened this page." in html and question().live.number == 1
+
+
 @pytest.mark.parametrize(
     ("name", "answers", "done"),
     [

@@ -178,6 +178,16 @@ def test_imported_words_that_one_person_publishes_do_not_claim_two(drafts, publi
     assert "one person read it" in client.get(question().get_history_url()).content.decode()
 
 
+def test_whoever_wrote_a_withdrawn_answer_does_not_bring_it_back_alone(library, editor, publisher, second):
+    change(publisher)
+    publishing.publish(question(), by=second, note="Four.")
+    publishing.withdraw(question(), because="It was wrong.", by=second)
+    assert question().contributors == [{"id": publisher.pk, "name": "Pat"}]
+    with pytest.raises(NeedsSecondPerson):
+        publishing.publish(question(), by=publisher, note="It was right.")
+    assert publishing.publish(question(), by=second, note="It was right after all.").second_check
+
+
 def test_discarding_leaves_what_the_public_sees(library, editor):
     row = question(1)
     row.short_answer = "Everybody."
