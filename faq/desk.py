@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from . import backups
 from .models import MissedSearch, Question, Report, Source, Topic
+from .second_factor import SecondFactorPages, missing
 
 PROGRESS_LASTS = 60
 """Seconds for which the picture of progress is kept: it counts everything there is."""
@@ -27,24 +28,28 @@ class Line:
     urgent: bool = False
 
 
-class Desk(AdminSite):
-    """Django's admin with a work queue as its first page."""
+class Desk(SecondFactorPages, AdminSite):
+    """Django's admin with a work queue as its first page, and a second factor before it."""
 
     index_template = "admin/desk.html"
     index_title = "The editors' desk"
     enable_nav_sidebar = False  # it lists kinds of data, not work, and takes a quarter of the page
 
     def admin_view(self, view, cacheable=False):
-        """Refuses addresses that ask for what no database can hold, for all pages at once."""
+        """Asks for a missing second factor, and refuses addresses that ask for what no database can hold."""
+        inner = super().admin_view(view, cacheable)
 
         def guarded(request, *args, **kwargs):
+            if missing(request.user):
+                leaves = request.path == reverse("admin:logout")
+                return self.logout(request) if leaves else self.to_second_factor(request)
             for name, values in request.GET.lists():
                 if any("\0" in value or (name != "q" and value.isdecimal() and len(value) > 18) for value in values):
                     text = f"“{name}” in this address has a value that cannot be looked up. Go back to /admin/.\n"
                     return HttpResponseBadRequest(text, content_type="text/plain; charset=utf-8")
-            return view(request, *args, **kwargs)
+            return inner(request, *args, **kwargs)
 
-        return super().admin_view(update_wrapper(guarded, view), cacheable)
+        return update_wrapper(guarded, inner)
 
     def index(self, request, extra_context=None):
         context = {"queue": queue(request.user), "progress": progress(), **(extra_context or {})}

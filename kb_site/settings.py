@@ -9,6 +9,7 @@ With nothing set the site runs on this machine alone: DEBUG off, an SQLite file 
     ALLOWED_HOSTS   comma-separated host names (default: this machine's own names)
     TLS             on or off: readers come by https (default: on as soon as ALLOWED_HOSTS names another machine)
     PROXY           on: a proxy in front ends TLS and sets X-Forwarded-Proto itself, whatever it was sent (default: off)
+    SECOND_FACTOR   on or off: who publishes or manages must have one (default: on where others can reach the site)
     SITE_NAME       what the site is called (default: Standing Answers)
     LEAVE_URL       a neutral page where “Leave this page” leads (default: Wikipedia)
     WORDING_BLOCKS  kinds of wording findings that stop publishing, such as generator,undated (default: none)
@@ -104,6 +105,7 @@ def refuse_what_is_unsafe():
 
 refuse_what_is_unsafe()
 
+SECOND_FACTOR = flag("SECOND_FACTOR", default=REACHABLE)
 SITE_NAME = env.str("SITE_NAME", default="Standing Answers")
 WORDING_BLOCKS = env.list("WORDING_BLOCKS", default=[])
 LEAVE_URL = env.str("LEAVE_URL", default="https://www.wikipedia.org/")
@@ -122,6 +124,9 @@ INSTALLED_APPS = [
     "django_filters",
     "import_export",
     "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "csp",
 ]
 
@@ -137,6 +142,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -195,6 +201,8 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # of accounts that were made before
 ]
 LOGIN_URL = "admin:login"
+
+OTP_TOTP_ISSUER = env.str("SITE_NAME", default="Standing Answers")
 
 # Ten failures from one address, and it waits; other addresses do not, so nobody can lock out a colleague elsewhere.
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]

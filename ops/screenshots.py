@@ -60,6 +60,7 @@ DESK_PAGES = {
     "desk-log": "/admin/faq/question/{5}/history/",
     "desk-sources": "/admin/faq/source/",
     "desk-reports": "/admin/faq/report/",
+    "desk-second-factor": "/admin/second-factor/new/",
     "desk-synonyms": "/admin/faq/synonym/",
 }
 PASSWORD = "only for pictures"

@@ -461,7 +461,7 @@ def test_a_selection_is_not_published_with_words_that_nobody_saw(library, editor
     working_copy.refresh(row, editor)
     desk_of = logged_in(publisher)
     page = bulk(desk_of, "publish", [row]).content.decode()
-    seen = re.findall(r'name="seen" value="([^"]+)"', page)
+    seen = re.findall(r'name="seen"\s+value="([^"]+)"', page)
     row.points.update(text="Unseen words.")
     working_copy.refresh(row, editor)
     html = bulk(desk_of, "publish", [row], confirmed="yes", note="New.", seen=seen).content.decode()

@@ -8,7 +8,10 @@ from django.conf import settings
 from django.contrib.auth.hashers import get_hasher
 from django.contrib.auth.models import User
 from django.test import Client
+from django_otp.oath import totp
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from faq.models import Question
 from kb_site import settings as production
 
 pytestmark = pytest.mark.django_db
@@ -73,3 +76,122 @@ def test_a_wrong_name_and_a_wrong_password_are_told_apart_by_nobody(editor):
 
 def test_a_session_ends_after_half_a_day():
     assert settings.SESSION_COOKIE_AGE == 12 * 60 * 60 and settings.SESSION_COOKIE_HTTPONLY
+
+
+# The second factor
+
+
+@pytest.fixture
+def required(settings):
+    settings.SECOND_FACTOR = True
+
+
+def code_of(user):
+    """What the app on the person's phone shows now, and a moment later, when another one is wanted."""
+    device = TOTPDevice.objects.get(user=user)
+    TOTPDevice.objects.filter(user=user).update(last_t=-1, throttling_failure_count=0)
+    return f"{totp(device.bin_key):06d}"
+
+
+def set_up(user):
+    """A browser in which the person has set up a phone, and the recovery codes."""
+    client = Client()
+    log_in(client, user.username)
+    client.get("/admin/second-factor/new/")
+    response = client.post("/admin/second-factor/new/", {"code": code_of(user)})
+    return client, response.context["codes"]
+
+
+def test_a_publisher_gets_nowhere_without_a_second_factor(library, required, publisher):
+    client = Client()
+    assert log_in(client, "pat").status_code == 302
+    row = Question.objects.first()
+    for address in ("/admin/", f"/admin/faq/question/{row.pk}/change/", f"/admin/faq/question/{row.pk}/withdraw/"):
+        response = client.get(address)
+        assert response.status_code == 302 and response.url.startswith("/admin/second-factor/new/?next=/admin/")
+    withdraw = f"/admin/faq/question/{row.pk}/withdraw/"
+    assert client.post(withdraw, {"because": "No."}).status_code == 302
+    assert Question.objects.get(pk=row.pk).live
+
+
+def test_a_phone_is_set_up_and_asked_for_from_then_on(library, required, publisher):
+    client = Client()
+    log_in(client, "pat")
+    page = client.get("/admin/second-factor/new/").content.decode()
+    assert "<svg" in page and "Key: <code>" in page
+    assert "does not fit" in client.post("/admin/second-factor/new/", {"code": "000000"}).content.decode()
+    TOTPDevice.objects.update(throttling_failure_count=0)
+    response = client.post("/admin/second-factor/new/", {"code": code_of(publisher), "next": "/admin/faq/topic/"})
+    assert len(response.context["codes"]) == 8 and 'href="/admin/faq/topic/"' in response.content.decode()
+    assert client.get("/admin/").status_code == 200
+    again = Client()
+    log_in(again, "pat")
+    assert again.get("/admin/").url == "/admin/second-factor/?next=/admin/"
+    assert "wrong or was used" in again.post("/admin/second-factor/", {"code": "123456"}).content.decode()
+    response = again.post("/admin/second-factor/", {"code": code_of(publisher), "next": "/admin/faq/topic/"})
+    assert response.url == "/admin/faq/topic/" and again.get("/admin/").status_code == 200
+
+
+def test_a_recovery_code_opens_once(library, required, publisher):
+    _, codes = set_up(publisher)
+    for expected in (302, 200):
+        client = Client()
+        log_in(client, "pat")
+        assert client.post("/admin/second-factor/", {"code": f" {codes[0].upper()} "}).status_code == expected
+
+
+def test_who_knows_the_password_alone_cannot_set_up_another_phone(library, required, publisher):
+    set_up(publisher)
+    thief = Client()
+    log_in(thief, "pat")
+    assert thief.get("/admin/second-factor/new/").status_code == 403
+    assert thief.post("/admin/second-factor/new/", {"code": "123456"}).status_code == 403
+
+
+def test_a_code_opens_once_and_guesses_wait(library, required, publisher):
+    set_up(publisher)
+    code = code_of(publisher)
+    first, second = Client(), Client()
+    for client, expected in ((first, 302), (second, 200)):
+        log_in(client, "pat")
+        assert client.post("/admin/second-factor/", {"code": code}).status_code == expected
+    log_in(third := Client(), "pat")
+    for guess in range(5):
+        third.post("/admin/second-factor/", {"code": f"{guess:06d}"})
+    TOTPDevice.objects.update(last_t=-1)
+    right = f"{totp(TOTPDevice.objects.get().bin_key):06d}"
+    assert third.post("/admin/second-factor/", {"code": right}).status_code == 200
+
+
+def test_leading_elsewhere_afterwards_is_refused(library, required, publisher):
+    set_up(publisher)
+    client = Client()
+    log_in(client, "pat")
+    answer = {"code": code_of(publisher), "next": "https://evil.example/"}
+    assert client.post("/admin/second-factor/", answer).url == "/admin/"
+
+
+def test_an_editor_may_have_one_and_is_asked_only_then(library, required, editor):
+    client = Client()
+    log_in(client)
+    assert client.get("/admin/").status_code == 200
+    set_up(editor)
+    log_in(other := Client())
+    assert other.get("/admin/").status_code == 302
+    assert other.post("/admin/logout/").status_code == 200  # leaving is always possible
+
+
+def test_the_pages_are_for_staff_alone(db):
+    User.objects.create_user("reader", password=RIGHT)
+    reader = Client()
+    reader.force_login(User.objects.get(username="reader"))
+    for visitor in (Client(), reader):
+        for address in ("/admin/second-factor/", "/admin/second-factor/new/"):
+            assert visitor.get(address).url.startswith("/admin/login/")
+
+
+def test_where_only_this_machine_is_served_nobody_needs_one(library, publisher):
+    client = Client()
+    log_in(client, "pat")
+    assert client.get("/admin/").status_code == 200
+    assert not production.SECOND_FACTOR
