@@ -85,7 +85,7 @@ def hash_of(event):
 
 @dataclass
 class Verdict:
-    """`problems` are sentences; `head` is the last entry's hash; `unlogged` editions came with a fixture."""
+    """`problems` are sentences; `head` is the last entry's hash; `unlogged` editions are not in the log."""
 
     entries: int
     editions: int

@@ -1,25 +1,25 @@
 """Fill what the desk counts, for questions that are there already. (None of their points has a source yet.)"""
 
 from django.db import migrations
-from django.db.models import Case, CharField, Count, OuterRef, Subquery, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models import Count, F
+
+BATCH = 500
 
 
 def fill(apps, schema_editor):
-    Question, Edition = apps.get_model("faq", "Question"), apps.get_model("faq", "Edition")
-    AnswerPoint = apps.get_model("faq", "AnswerPoint")
-    live = Edition.objects.filter(pk=OuterRef("live")).values("digest")
-    points = AnswerPoint.objects.filter(question=OuterRef("pk")).order_by().values("question")
-    Question.objects.update(
-        state=Case(
-            When(live__isnull=True, withdrawn_at__isnull=False, then=Value("withdrawn")),
-            When(live__isnull=True, then=Value("draft")),
-            When(digest=Subquery(live), then=Value("public")),
-            default=Value("changed"),
-            output_field=CharField(),
-        ),
-        unsourced=Coalesce(Subquery(points.annotate(number=Count("pk")).values("number")), 0),
-    )
+    Question = apps.get_model("faq", "Question")
+    live = Question.objects.filter(live__isnull=False)
+    changed = list(live.exclude(digest=F("live__digest")).values_list("pk", flat=True))
+    live.update(state="public")
+    Question.objects.filter(live__isnull=True, withdrawn_at__isnull=False).update(state="withdrawn")
+    for start in range(0, len(changed), BATCH):
+        Question.objects.filter(pk__in=changed[start : start + BATCH]).update(state="changed")
+    by_count = {}
+    for pk, count in Question.objects.order_by().annotate(count=Count("points")).values_list("pk", "count"):
+        by_count.setdefault(count, []).append(pk)
+    for count, pks in by_count.items():
+        for start in range(0, len(pks), BATCH):
+            Question.objects.filter(pk__in=pks[start : start + BATCH]).update(unsourced=count)
 
 
 class Migration(migrations.Migration):

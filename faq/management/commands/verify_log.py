@@ -24,7 +24,5 @@ class Command(BaseCommand):
             f"{verdict.entries} entries follow from one another, and {verdict.editions} editions are as sealed."
         )
         if verdict.unlogged:
-            self.stdout.write(
-                f"{verdict.unlogged} of the editions came with a fixture, so the log does not tell of them."
-            )
+            self.stdout.write(f"{verdict.unlogged} editions came with a fixture, or are older than the log.")
         self.stdout.write(f"Last hash: {verdict.head or 'none yet'}")
