@@ -14,6 +14,9 @@ from . import backups
 from .models import MissedSearch, Question, Report, Source, Topic
 from .second_factor import SecondFactorPages, missing
 
+# Fields whose values are keys of rows.
+_ROWS = {"_selected_action", "topics", "related", "collection", "questions", "groups", "user_permissions", "topic"}
+
 PROGRESS_LASTS = 60
 """Seconds for which the picture of progress is kept: it counts everything there is."""
 
@@ -43,10 +46,9 @@ class Desk(SecondFactorPages, AdminSite):
             if missing(request.user):
                 leaves = request.path == reverse("admin:logout")
                 return self.logout(request) if leaves else self.to_second_factor(request)
-            for name, values in request.GET.lists():
-                if any("\0" in value or (name != "q" and value.isdecimal() and len(value) > 18) for value in values):
-                    text = f"“{name}” in this address has a value that cannot be looked up. Go back to /admin/.\n"
-                    return HttpResponseBadRequest(text, content_type="text/plain; charset=utf-8")
+            if name := _unfit(request):
+                text = f"“{name}” has a value that cannot be looked up. Nothing was changed. Go back to /admin/.\n"
+                return HttpResponseBadRequest(text, content_type="text/plain; charset=utf-8")
             return inner(request, *args, **kwargs)
 
         return update_wrapper(guarded, inner)
@@ -54,6 +56,19 @@ class Desk(SecondFactorPages, AdminSite):
     def index(self, request, extra_context=None):
         context = {"queue": queue(request.user), "progress": progress(), **(extra_context or {})}
         return super().index(request, context)
+
+
+def _unfit(request):
+    """The name of a value, in the address or the form, that names a row as no database does; or None."""
+    for name, values in request.GET.lists():
+        if any("\0" in value or (name != "q" and value.isdecimal() and len(value) > 18) for value in values):
+            return name
+    for name, values in request.POST.lists():
+        if name in _ROWS or name.endswith("-source"):
+            keys = [key.strip() for value in values for key in value.split(",")]
+            if any(key and not (key.isascii() and key.isdecimal() and len(key) <= 18) for key in keys):
+                return name
+    return None
 
 
 def queue(user):

@@ -21,8 +21,8 @@ class Over(Exception):
 
 
 def token(question):
-    """What the link ends in. It is good for the edition that comes next, and for no later one."""
-    return signing.dumps([question.pk, last_number(question)], salt=_SALT)
+    """What the link ends in. It is good until something is published or withdrawn."""
+    return signing.dumps([question.pk, last_number(question), question.live_id], salt=_SALT)
 
 
 def ends(now=None):
@@ -33,12 +33,12 @@ def ends(now=None):
 def find(text):
     """The question whose draft a token shows. Raises `Over`, or `signing.BadSignature` for what was never a token."""
     try:
-        pk, number = signing.loads(text, salt=_SALT, max_age=LASTS)
+        pk, *state = signing.loads(text, salt=_SALT, max_age=LASTS)
     except signing.SignatureExpired:
         raise Over from None
     question = Question.objects.select_related("collection", "live").filter(pk=pk).first()
     if question is None:
         raise Over
-    if last_number(question) != number:
+    if state != [last_number(question), question.live_id]:
         raise Over(question)
     return question

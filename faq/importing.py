@@ -253,6 +253,8 @@ def _publish(batch, known, outcomes, report):
         problem = publishing.problem_with(working_copy.content(question))
         if problem:
             report.held[question.number] = f"it cannot be shown like this ({problem.rstrip('.')})"
+        elif question.contributors:
+            report.held[question.number] = "somebody's changes wait for a second person"
         elif question.withdrawn_at:
             report.held[question.number] = "it was withdrawn"
         elif question.short_answer != shown:

@@ -72,21 +72,25 @@ def visit(address, *, private=False):
 def note(source, problem):
     """Write down what a visit found."""
     now = timezone.now()
-    source.visited_at, source.failure = now, problem or ""
+    problem = "".join(filter(str.isprintable, problem or ""))[:200]
+    source.visited_at, source.failure = now, problem
     source.fails_since = (source.fails_since or now) if problem else None
     source.save(update_fields=["visited_at", "failure", "fails_since"])
 
 
 def _opener(private):
+    def connect(address, timeout, *args):
+        return _connect(address, timeout, private)
+
     class Connection(http.client.HTTPConnection):
-        def connect(self):
-            super().connect()
-            _refuse(self.sock, private)
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self._create_connection = connect
 
     class SecureConnection(http.client.HTTPSConnection):
-        def connect(self):
-            super().connect()
-            _refuse(self.sock, private)
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self._create_connection = connect
 
     class Plain(urllib.request.HTTPHandler):
         def http_open(self, request):
@@ -106,9 +110,27 @@ def _opener(private):
     return opener
 
 
-def _refuse(connected, private):
-    """Looks at whom the connection reached, and not at a name, which may lead elsewhere a moment later."""
-    peer = ipaddress.ip_address(connected.getpeername()[0].partition("%")[0])
-    if not peer.is_global and not private:
-        connected.shutdown(socket.SHUT_RDWR)
+def _connect(address, timeout, private):
+    """A connection to the first address that a name leads to. All are looked at before the first is knocked at, and
+    what was looked at is what is connected to: a name may lead elsewhere a moment later."""
+    found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    if not private and not all(is_public(place[0]) for *_, place in found):
         raise OSError("the address leads into a private network, which is not visited")
+    family, kind, protocol, _, place = found[0]
+    connected = socket.socket(family, kind, protocol)
+    try:
+        connected.settimeout(timeout)
+        connected.connect(place)
+    except OSError:
+        connected.close()
+        raise
+    return connected
+
+
+def is_public(text):
+    """Whether this is an address of the public internet that leads to no other one behind it."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if address.version == 6:
+        unicast = address in ipaddress.ip_network("2000::/3") and address not in ipaddress.ip_network("2002::/16")
+        return unicast and address.is_global
+    return address.is_global and not address.is_multicast

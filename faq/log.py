@@ -5,8 +5,10 @@ everything that came before: keep the last one, which `manage.py verify_log` pri
 """
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass, field
 from hashlib import sha256
+from operator import attrgetter
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -16,6 +18,9 @@ from .models import Edition, Event, Question
 
 _LOCK = 0x5EA1ED  # of PostgreSQL's advisory locks; any number that nothing else here uses
 _BATCH = 1000
+
+SEALED = ["digest", "meaning_changed", "imported", "contributors", "second_check"]
+"""Facts of an edition that its entry repeats."""
 
 
 def signature(user):
@@ -97,7 +102,7 @@ class Verdict:
 def verify(known_hash="", using="default"):
     """Walk the whole log and all editions. `known_hash` is one that was kept elsewhere and must be in the chain."""
     problems, expected, previous, seen = [], 1, "", not known_hash
-    published = {}
+    published, checked = {}, defaultdict(list)
     for event in Event.objects.using(using).order_by("number").iterator(_BATCH):
         if event.number != expected:
             problems.append(f"Entries {expected} to {event.number - 1} are missing.")
@@ -105,18 +110,37 @@ def verify(known_hash="", using="default"):
             problems.append(f"Entry {event.number} does not follow from the one before it.")
         if hash_of(event) != event.hash:
             problems.append(f"Entry {event.number} was changed after it was written.")
+        place = event.collection, event.question, event.details.get("edition")
         if event.act == Event.Act.PUBLISHED:
-            published[event.collection, event.question, event.details["edition"]] = event.details["digest"]
+            published[place] = event
+        elif event.act == Event.Act.CHECKED:
+            checked[place].append([event.by, event.details.get("on"), event.details.get("comment")])
         expected, previous, seen = event.number + 1, event.hash, seen or event.hash == known_hash
     if not seen:
         problems.append(f"No entry has the hash {known_hash}: the log is not the one that you knew.")
     editions = unlogged = 0
-    for edition in Edition.objects.using(using).select_related("question__collection").iterator(_BATCH):
+    for edition in (
+        Edition.objects.using(using).select_related("question__collection").prefetch_related("checks").iterator(_BATCH)
+    ):
         editions += 1
         place = edition.question.collection.slug, edition.question.number, edition.number
-        digest = published.pop(place, None)
-        unlogged += digest is None
-        if contents.digest(edition.content) != edition.digest or digest not in (None, edition.digest):
+        event = published.pop(place, None)
+        unlogged += event is None
+        if contents.digest(edition.content) != edition.digest or not _tells_of(event, edition):
             problems.append(f"Edition {place[2]} of {place[0]} {place[1]} is not what was sealed.")
+        checks = [
+            [check.by, str(check.on), check.comment] for check in sorted(edition.checks.all(), key=attrgetter("number"))
+        ]
+        if event and checks != checked[place]:
+            problems.append(f"The checks of edition {place[2]} of {place[0]} {place[1]} are not what was noted.")
     problems += [f"Edition {edition} of {slug} {number} is gone." for slug, number, edition in published]
     return Verdict(expected - 1, editions, unlogged, previous, problems)
+
+
+def _tells_of(event, edition):
+    """Whether an entry says the same of an edition as the edition itself. (No entry says nothing else.)"""
+    if event is None:
+        return True
+    facts = {"note": edition.change_note, **{name: getattr(edition, name) for name in SEALED}}
+    told = {name: event.details.get(name) for name in facts}
+    return event.by == edition.approved_by and told == facts

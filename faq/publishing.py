@@ -10,7 +10,7 @@ from django.utils import timezone
 from . import content as contents
 from . import log, search, seedfile, wording, working_copy
 from .log import Entry, signature
-from .models import Check, Edition, Event, Question
+from .models import Check, Edition, Event, Question, Source
 from .working_copy import locked
 
 IMPORTED = "Imported from a seed file. Nobody has checked it yet."
@@ -81,7 +81,9 @@ def publish(question, *, by, note, meaning_changed=True, override=""):
         raise CannotPublish(problem)
     if question.live and question.live.digest == edition.digest:
         raise CannotPublish("The public sees exactly this already, so there is nothing to publish.")
-    own = question.contributed(by)
+    working_copy.note(question, edition.content)
+    people = writers(question, edition.content)
+    own = any(one["id"] == by.pk for one in people)
     if own and not override:
         raise NeedsSecondPerson(
             "You wrote some of these words yourself, so somebody else with the right to publish must read them. "
@@ -91,11 +93,29 @@ def publish(question, *, by, note, meaning_changed=True, override=""):
         raise NeedsSecondPerson("You may not publish your own words without a second person.")
     edition.change_note = note
     edition.meaning_changed = meaning_changed
-    edition.contributors = question.contributors
+    edition.contributors = people
     edition.approved_by = signature(by)
-    edition.second_check = bool(question.contributors) and not own
+    edition.second_check = bool(people) and not own
     seal([(question, edition)], override if own else "")
     return edition
+
+
+def writers(question, content=None):
+    """Signatures of all who wrote something of the working copy that two people have not seen yet.
+
+    Beside those who changed it: whoever wrote what is public without a second check, and whoever described a source
+    that the public answer does not name like that."""
+    people = [*question.contributors, *(question.live.contributors if question.unconfirmed else [])]
+    content = content or working_copy.content(question)
+    known = _sources(question.live.content) if question.live else []
+    new = {source["key"] for source in _sources(content) if source not in known}
+    for described in Source.objects.filter(key__in=new).order_by("key").values_list("written_by", flat=True):
+        people += described
+    return list({one["id"]: one for one in people}.values())
+
+
+def _sources(content):
+    return [citation["source"] for block in content["blocks"] for citation in block["citations"]]
 
 
 def seal_imported(questions):
@@ -122,7 +142,8 @@ def seal(pairs, override=""):
         # A check confirms one edition; nobody has compared the new one with its sources.
         question.checked_on = question.check_due = None
         question.unconfirmed = bool(override)
-        facts = {"edition": edition.number, "digest": edition.digest, "note": edition.change_note}
+        facts = {name: getattr(edition, name) for name in log.SEALED}
+        facts |= {"edition": edition.number, "note": edition.change_note}
         if override:
             facts["override"] = override
         entries.append(Entry(Event.Act.PUBLISHED, question, edition.approved_by, facts))
@@ -140,9 +161,7 @@ def withdraw(question, *, because, by=None):
     if not because:
         raise CannotPublish("Say why the answer was withdrawn: readers see it at the answer's address.")
     # Its words are not public any more, so who wrote them does not bring them back alone.
-    known = {one["id"] for one in question.contributors}
-    before = [one for one in question.live.contributors if one["id"] not in known]
-    question.contributors = [*question.contributors, *before]
+    _add_contributors(question, question.live.contributors)
     question.live, question.withdrawn_at, question.withdrawn_because = None, timezone.now(), because
     question.checked_on = question.check_due = None
     question.unconfirmed = False
@@ -160,6 +179,9 @@ def restore(question, edition, *, by=None):
     working_copy.write_content(question, edition.content)
     log.record(Event.Act.RESTORED, question, by, edition=edition.number)
     working_copy.refresh(question, by)
+    if question.state != Question.State.PUBLIC:
+        _add_contributors(question, edition.contributors)  # they are their words again
+        question.save(update_fields=["contributors"])
     return question
 
 
@@ -236,6 +258,10 @@ def last_number(question):
     """The number of the question's latest edition, or 0."""
     last = question.editions.order_by("-number").values_list("number", flat=True).first()
     return last or 0
+
+
+def _add_contributors(question, people):
+    question.contributors = list({one["id"]: one for one in [*question.contributors, *people]}.values())
 
 
 def _words(text):

@@ -12,7 +12,10 @@ class AccountAdmin(UserAdmin):
     """Nobody gives themselves more than they have: superusers are made and changed by superusers only."""
 
     def get_readonly_fields(self, request, obj=None):
-        return [] if request.user.is_superuser else ["is_superuser", "user_permissions"]
+        if request.user.is_superuser:
+            return []
+        own = obj is not None and obj.pk == request.user.pk
+        return ["is_superuser", "user_permissions", *(["groups", "is_staff", "is_active"] if own else [])]
 
     def has_change_permission(self, request, obj=None):
         allowed = super().has_change_permission(request, obj)

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
@@ -95,6 +96,16 @@ def act(permission):
     return decorate
 
 
+def _seen(question):
+    """What a page showed of a question, for telling whether it still is so."""
+    return contents.digest([working_copy.fingerprint(question), question.live_id, question.seed_conflict])
+
+
+def wrote(user, question):
+    """Whether this person needs somebody else to publish the working copy."""
+    return any(one["id"] == user.pk for one in publishing.writers(question))
+
+
 class ActPages:
     """Mixed into the question admin."""
 
@@ -123,7 +134,7 @@ class ActPages:
         can_change, can_publish = user.has_perm("faq.change_question"), user.has_perm("faq.publish_question")
         unpublished = question.state != Question.State.PUBLIC
         submitted = question.review == Question.Review.SUBMITTED
-        may_approve = not question.contributed(user) or user.has_perm("faq.override_second_check")
+        may_approve = not wrote(user, question) or user.has_perm("faq.override_second_check")
         acts = [
             ("preview", "Preview", True),
             ("compare", "Compare with what is public", question.state == Question.State.CHANGED),
@@ -192,7 +203,7 @@ class ActPages:
             )
             return f"Edition {edition.number} is public now."
 
-        own = question.contributed(request.user) and request.user.has_perm("faq.override_second_check")
+        own = wrote(request.user, question) and request.user.has_perm("faq.override_second_check")
         form = OverrideForm if own else PublishForm
         lead = "The working copy becomes the next edition, which the public sees from then on. It is never changed."
         return self._act(request, question, form, act, "Publish", "Publish now", lead, compare=True)
@@ -272,16 +283,20 @@ class ActPages:
         back = HttpResponseRedirect(reverse("admin:faq_question_change", args=[quote(question.pk)]))
         posted = request.method == "POST"
         form = form_class(request.POST if posted else None, initial=request.GET.dict())
-        seen = contents.digest([working_copy.fingerprint(question), question.live_id, question.seed_conflict])
-        if posted and request.POST.get("seen", seen) != seen:
-            form.add_error(None, "Nothing was done: the question changed after you had opened this page. Look again.")
-        elif posted and form.is_valid():
+        if posted and form.is_valid():
             try:
-                message = act(**form.cleaned_data)
+                with transaction.atomic():
+                    # From here on nobody changes it: what is acted on is what this person saw.
+                    if request.POST.get("seen") != _seen(working_copy.locked(question)):
+                        raise ValidationError(
+                            "Nothing was done: the question changed after you had opened this page. Look again."
+                        )
+                    message = act(**form.cleaned_data)
+                    self.log_change(request, question, str(message))
             except ValidationError as error:
                 form.add_error(None, error)
+                question = Question.objects.select_related("collection", "live").get(pk=question.pk)
             else:
-                self.log_change(request, question, str(message))
                 messages.success(request, message)
                 return back
         context = {
@@ -292,7 +307,7 @@ class ActPages:
             "title": title,
             "button": button,
             "lead": lead,
-            "seen": seen,
+            "seen": _seen(question),
         }
         if compare and question.live:
             working = working_copy.content(question)

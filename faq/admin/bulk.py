@@ -124,7 +124,7 @@ def _carry_out(request, selected, act, answers, done):
         try:
             with transaction.atomic():
                 question = working_copy.locked(question)
-                if seen.get(str(question.pk), question.digest) != question.digest:
+                if seen.get(str(question.pk)) != question.digest:
                     raise ValidationError("It changed after you had opened this page. Look again.")
                 act(question, request.user, **answers)
             count += 1

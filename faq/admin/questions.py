@@ -14,7 +14,7 @@ from faq import diffing, publishing, wording, working_copy
 from faq.models import AnswerPoint, Event, Note, Presence, Question
 from faq.models.questions import keyword_problem
 
-from .acts import ActPages
+from .acts import ActPages, wrote
 from .bulk import BulkActions
 from .lists import CheckFilter, ReviewFilter, SeedFilter, SourcesFilter, StateFilter, WordingFilter
 from .points import PointInline, as_list
@@ -160,7 +160,7 @@ class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
         if obj:
             working = working_copy.content(obj)
             context |= {
-                "own_words": obj.contributed(request.user),
+                "own_words": wrote(request.user, obj),
                 "others": self._others(request, obj),
                 "editions": obj.editions.order_by("-number"),
                 "events": Event.objects.of(obj)[:ON_PAGE],

@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 
 from faq import working_copy
+from faq.log import signature
 from faq.models import Question, Source
 
 
@@ -53,6 +54,8 @@ class SourceAdmin(admin.ModelAdmin):
         return format_html_join("", '<div><a href="{}">{}</a></div>', rows) or "–"
 
     def save_model(self, request, obj, form, change):
+        if form.changed_data and all(one["id"] != request.user.pk for one in obj.written_by):
+            obj.written_by = [*obj.written_by, signature(request.user)]
         super().save_model(request, obj, form, change)
         if change and form.changed_data:
             # What it is called is part of every answer that names it, so it is for two people to publish.

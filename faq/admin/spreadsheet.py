@@ -1,6 +1,10 @@
 """The desk as a spreadsheet: everything out, topics and keywords back in, with a preview of what would change."""
 
+from django.contrib import messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ValidationError
+from django.http import HttpResponseRedirect
+from django.urls import reverse
 from import_export.admin import ImportExportMixin
 from import_export.fields import Field
 from import_export.formats.base_formats import CSV
@@ -73,7 +77,10 @@ class LabelsResource(ModelResource):
         use_transactions = True
 
     def before_import(self, dataset, **kwargs):
-        dataset.headers = [(header or "").strip().lstrip("\ufeff") for header in dataset.headers or []]
+        if not dataset.headers:
+            dataset.wipe()
+            raise ValidationError("The first line is empty. It must name the columns, as in the exported file.")
+        dataset.headers = [(header or "").strip().lstrip("\ufeff") for header in dataset.headers]
         missing = {"collection", "number"} - set(dataset.headers)
         if missing or not {"topics", "keywords"} & set(dataset.headers):
             columns = ", ".join(dataset.headers) or "(none)"
@@ -83,6 +90,14 @@ class LabelsResource(ModelResource):
             )
         if len(dataset) > MOST_ROWS:
             raise ValidationError(f"This file has {len(dataset):,} rows, and {MOST_ROWS:,} is the most.")
+        self._lock(dataset)
+
+    def _lock(self, dataset):
+        """Hold all questions that are named before the first one is changed, in the order in which others hold them."""
+        numbers = {str(number).strip() for number in dataset["number"]}
+        numbers = [int(number) for number in numbers if number.isdecimal() and len(number) < 10]
+        named = Question.objects.filter(collection__slug__in=set(dataset["collection"]), number__in=numbers)
+        len(named.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk"))
 
     def before_import_row(self, row, **kwargs):
         for name, value in row.items():
@@ -168,3 +183,18 @@ class SpreadsheetPages(ImportExportMixin):
 
     def get_export_queryset(self, request):
         return super().get_export_queryset(request).prefetch_related("tags")
+
+    def export_action(self, request):
+        try:
+            return super().export_action(request)
+        except IncorrectLookupParameters:
+            messages.error(request, "Nothing was exported: the address asks for a filter that does not exist.")
+            return HttpResponseRedirect(reverse("admin:faq_question_changelist"))
+
+    def process_import(self, request, **kwargs):
+        try:
+            return super().process_import(request, **kwargs)
+        except (OSError, LookupError, ValueError, TypeError) as error:
+            text = f"Nothing was imported: the file is not there any more ({type(error).__name__}). Choose it again."
+            messages.error(request, text)
+            return HttpResponseRedirect(reverse("admin:faq_question_import"))

@@ -48,6 +48,7 @@ class Source(NaturalKey):
         "archived address", max_length=500, blank=True, validators=[WEB], help_text="A lasting copy in a web archive."
     )
 
+    written_by = models.JSONField(default=list, editable=False)  # signatures of who described it like this
     # Kept by `faq.links`; nobody types them.
     visited_at = models.DateTimeField(null=True, blank=True, editable=False)
     fails_since = models.DateTimeField(null=True, blank=True, editable=False)

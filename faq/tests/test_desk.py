@@ -427,8 +427,11 @@ def test_a_point_of_another_question_is_never_touched(library, editor):
 
 
 def bulk(client, name, rows, **answers):
-    data = {"action": name, "_selected_action": [row.pk for row in rows], **answers}
-    return client.post("/admin/faq/question/", data, follow=True)
+    data = {"action": name, "_selected_action": [row.pk for row in rows]}
+    if "confirmed" in answers and "seen" not in answers:
+        page = client.post("/admin/faq/question/", data, follow=True).content.decode()
+        data["seen"] = re.findall(r'name="seen"\s+value="([^"]+)"', page)
+    return client.post("/admin/faq/question/", data | answers, follow=True)
 
 
 def test_a_selection_is_submitted_and_what_refuses_says_why(library, editor):
