@@ -5,10 +5,12 @@ import threading
 import pytest
 from django.db import connection
 from django.test import Client
+from tablib import Dataset
 
 from faq import log, publishing, working_copy
+from faq.admin.spreadsheet import LabelsResource
 from faq.models import Event, Question, Source
-from faq.tests.conftest import LIBRARY, import_text
+from faq.tests.conftest import LIBRARY, import_text, logged_in
 from faq.tests.test_admin import form_data, page_of, question
 from faq.tests.test_sources import cite
 
@@ -103,4 +105,42 @@ def test_an_import_a_save_and_a_changed_source_do_not_stop_each_other(library, e
     assert question(3).points.get().text == "Yes, with a roof."
     assert question(2).live.content["blocks"][0]["text"].startswith("Four weeks")
     assert working_copy.content(question(1))["blocks"][0]["citations"][0]["source"]["title"] == f"Rules {repeat}"
+    assert log.verify().problems == []
+
+
+@pytest.mark.parametrize("repeat", range(5))
+def test_what_is_published_is_what_the_page_showed_whoever_saves_meanwhile(library, editor, publisher, repeat):
+    row = question()
+    row.points.update(text="Seen words.")
+    working_copy.refresh(row, editor)
+    writing, reading = logged_in(editor), logged_in(publisher)
+    data = form_data(writing, row) | {"points-0-text": "Unseen words."}
+    seen = reading.get(page_of(row, "publish")).context["seen"]
+    results = at_once(
+        lambda: Client.post(writing, page_of(row), data),
+        lambda: Client.post(reading, page_of(row, "publish"), {"note": "Seen.", "seen": seen}),
+    )
+    assert [result for result in results if isinstance(result, Exception)] == []
+    editions = list(row.editions.order_by("number").values_list("content", flat=True))
+    assert [edition["blocks"][0]["text"] for edition in editions[1:]] in ([], ["Seen words."])
+    assert log.verify().problems == []
+
+
+def test_two_spreadsheets_in_opposite_order_and_a_save_do_not_stop_each_other(library, editor, publisher):
+    rows = [("library", str(number), f"loan, k{number}") for number in (1, 2, 3)]
+
+    def sheet(rows, user):
+        dataset = Dataset(*rows, headers=["collection", "number", "keywords"])
+        result = LabelsResource().import_data(dataset, raise_errors=True, user=user)
+        return result.totals["update"] + result.totals["skip"]
+
+    client = logged_in(editor)
+    data = form_data(client, question(2)) | {"points-0-text": "Four weeks."}
+    results = at_once(
+        lambda: sheet(rows, editor),
+        lambda: sheet(rows[::-1], publisher),
+        lambda: Client.post(client, page_of(question(2)), data).status_code,
+    )
+    assert results[:2] == [3, 3] and results[2] in (200, 302)  # 200: refused as stale, with both texts
+    assert sorted(question(3).tags.names()) == ["k3", "loan"]
     assert log.verify().problems == []
