@@ -9,7 +9,8 @@ admin.site.unregister(User)
 
 @admin.register(User)
 class AccountAdmin(UserAdmin):
-    """Nobody gives themselves more than they have: superusers are made and changed by superusers only."""
+    """Nobody gives themselves more than they have: superusers are made and changed by superusers only, and who
+    looks after accounts changes the groups of others, not their own."""
 
     def get_readonly_fields(self, request, obj=None):
         if request.user.is_superuser:
