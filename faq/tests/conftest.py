@@ -1,6 +1,8 @@
 """What many tests need: a small collection about a town library, people with roles, and a way to clear the database."""
 
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -8,7 +10,8 @@ from django.core.cache import cache
 from django.test import Client, TransactionTestCase
 
 from faq import importing, manifest, seedfile
-from faq.models import triggers
+from faq.models import Synonym, triggers
+from faq.search import synonyms
 
 LIBRARY = """\
 1. Who may borrow a book?
@@ -91,14 +94,24 @@ def _nothing_kept_from_the_test_before():
     cache.clear()  # what the database keeps goes with the database
 
 
+def _fill_vocabulary():
+    """The synonyms that the site starts with, as the migration brings them."""
+    text = Path(synonyms.__file__).with_name("vocabulary.toml").read_text()
+    pairs = [pair for group in tomllib.loads(text).values() for pair in group.items()]
+    rows = [Synonym(key=synonyms.key_of(words), words=words, means=means) for words, means in pairs]
+    Synonym.objects.bulk_create(rows, ignore_conflicts=True)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _tests_may_clear_the_database():
-    """A test with real transactions empties all tables afterwards, which the database rightly refuses for editions."""
+    """A test with real transactions empties all tables afterwards. The database rightly refuses that for what is
+    sealed, and the next tests need the words that a migration brought."""
     teardown = TransactionTestCase._fixture_teardown
 
     def unsealed_teardown(self):
         triggers.remove()  # `post_migrate`, which a flush sends, installs them again
         teardown(self)
+        _fill_vocabulary()
 
     TransactionTestCase._fixture_teardown = unsealed_teardown
     yield
