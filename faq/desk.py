@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import update_wrapper
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.core.cache import cache
 from django.db.models import Count, Q
@@ -52,6 +53,10 @@ class Desk(SecondFactorPages, AdminSite):
             return inner(request, *args, **kwargs)
 
         return update_wrapper(guarded, inner)
+
+    def each_context(self, request):
+        # Django's log-in pages put the host's name where the site's name would stand.
+        return {**super().each_context(request), "desk_name": settings.SITE_NAME}
 
     def index(self, request, extra_context=None):
         context = {"queue": queue(request.user), "progress": progress(), **(extra_context or {})}

@@ -39,6 +39,13 @@ def test_after_ten_failures_an_address_waits_and_others_do_not(editor):
     assert log_in(client, address="192.0.2.2").status_code == 302
 
 
+def test_the_pages_around_a_log_in_bear_the_sites_name(editor):
+    client = Client()
+    assert "Standing Answers: the editors" in client.get("/admin/login/").content.decode()
+    log_in(client)
+    assert "Standing Answers: the editors" in client.post("/admin/logout/").content.decode()
+
+
 def test_no_failed_log_in_leaves_an_address_behind(editor):
     for attempt in range(3):
         log_in(Client(), password=f"wrong {attempt}")
