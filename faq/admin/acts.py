@@ -18,12 +18,12 @@ from faq import diffing, drafts, log, publishing, working_copy
 from faq.models import Event, Question
 
 
-def _words(**kwargs):
+def _text(**kwargs):
     return forms.CharField(**kwargs, widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}))
 
 
 class SubmitForm(forms.Form):
-    note = _words(
+    note = _text(
         label="Note for the reviewer",
         required=False,
         max_length=1000,
@@ -32,13 +32,13 @@ class SubmitForm(forms.Form):
 
 
 class SendBackForm(forms.Form):
-    note = _words(
+    note = _text(
         label="What is still to be done", max_length=1000, help_text="The editor sees it on the question's page."
     )
 
 
 class PublishForm(forms.Form):
-    note = _words(
+    note = _text(
         label="What changed",
         max_length=500,
         help_text="One or two sentences for readers. They stay in the answer's public history.",
@@ -49,7 +49,7 @@ class PublishForm(forms.Form):
 
 
 class OverrideForm(PublishForm):
-    override = _words(
+    override = _text(
         label="Why nobody else reads it first",
         max_length=500,
         help_text="You wrote some of this yourself. The reason is kept in the log; readers see “Published without "
@@ -58,13 +58,13 @@ class OverrideForm(PublishForm):
 
 
 class WithdrawForm(forms.Form):
-    because = _words(
+    because = _text(
         label="Why it is withdrawn", max_length=1000, help_text="Readers who come to the answer's address see this."
     )
 
 
 class CheckForm(forms.Form):
-    comment = _words(
+    comment = _text(
         label="What you compared",
         required=False,
         max_length=1000,
