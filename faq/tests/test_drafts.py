@@ -1,0 +1,64 @@
+"""Signed links that show a draft to somebody without an account."""
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from faq import drafts, publishing, working_copy
+from faq.models import Event
+from faq.tests.conftest import logged_in
+from faq.tests.test_admin import form_data, page_of, question, save
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_draft_is_shown_to_who_has_the_link_and_says_that_it_is_one(library, editor, client):
+    desk_of, row = logged_in(editor), question()
+    save(desk_of, row, form_data(desk_of, row) | {"points-0-text": "Four weeks."})
+    html = desk_of.post(page_of(row, "link"), follow=True).content.decode()
+    address = re.search(r"http://testserver(/drafts/[^\"<]+)", html)[1]
+    response = client.get(address)
+    html = response.content.decode()
+    assert "Four weeks." in html and "Draft: this is a preview" in html and "do not pass it on" in html
+    assert '<meta name="robots" content="noindex">' in html and "/admin/" not in html
+    assert "no-store" in response["Cache-Control"] and response["Referrer-Policy"] == "no-referrer"
+    assert "script-src" not in response["Content-Security-Policy"] and not response.cookies
+    assert Event.objects.of(row).first().act == "shown"
+    assert client.get(f"/es{address}").status_code == 200
+
+
+def test_the_link_ends_with_the_draft(library, editor, publisher, client):
+    row = question()
+    row.points.update(text="Four weeks.")
+    working_copy.refresh(row, editor)
+    address = reverse("draft", args=[drafts.token(row)])
+    publishing.publish(row, by=publisher, note="Four.")
+    response = client.get(address)
+    assert response.status_code == 410 and row.get_absolute_url() in response.content.decode()
+    row.points.update(text="Five weeks.")
+    assert "Five weeks." not in client.get(address).content.decode()
+
+
+def test_the_link_ends_after_two_weeks(drafts_clock, drafts, client):
+    from faq.drafts import token
+
+    address = reverse("draft", args=[token(question())])
+    drafts_clock(days=13)
+    assert client.get(address).status_code == 200
+    drafts_clock(days=15)
+    response = client.get(address)
+    assert response.status_code == 410 and "Ask the person who gave it to you" in response.content.decode()
+
+
+@pytest.fixture
+def drafts_clock(monkeypatch):
+    import time
+
+    now = time.time()
+    return lambda days: monkeypatch.setattr("django.core.signing.time.time", lambda: now + days * 86_400)
+
+
+@pytest.mark.parametrize("token", ["x", "WzEsMF0:1abc:2def", "%00", "a" * 3000])
+def test_a_made_up_link_shows_nothing(library, token, client):
+    assert client.get(f"/drafts/{token}/").status_code == 404

@@ -1,0 +1,100 @@
+"""The desk as a spreadsheet: everything out, topics and keywords back in."""
+
+import csv
+import io
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from faq import working_copy
+from faq.models import Event
+from faq.tests.conftest import logged_in
+from faq.tests.test_admin import question
+
+pytestmark = pytest.mark.django_db
+
+
+COLUMNS = (
+    "collection", "number", "question", "short_answer", "topics", "keywords", "state", "review", "edition", "published",
+    "unconfirmed", "checked_on", "check_due", "check_every", "findings", "unsourced",
+)  # fmt: skip
+
+
+def exported(client):
+    chosen = {f"deskresource_{name}": "on" for name in COLUMNS}
+    response = client.post("/admin/faq/question/export/", {"format": "0", "resource": "0", **chosen})
+    assert response["Content-Type"] == "text/csv", response.content.decode()[:2000]
+    return list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
+
+
+def upload(client, text, name="desk.csv"):
+    data = {"import_file": SimpleUploadedFile(name, text.encode()), "format": "0", "resource": "0"}
+    return client.post("/admin/faq/question/import/", data)
+
+
+def confirm(client, preview):
+    form = preview.context["confirm_form"]
+    return client.post("/admin/faq/question/process_import/", form.initial, follow=True)
+
+
+def test_the_desk_goes_out_as_a_spreadsheet_that_runs_nothing(library, editor):
+    row = question()
+    row.short_answer = "=HYPERLINK(1)"
+    row.save()
+    working_copy.refresh(row, editor)
+    rows = exported(logged_in(editor))
+    assert [row["number"] for row in rows] == ["1", "2", "3"]
+    assert rows[1] | {"published": ""} == {
+        "collection": "library", "number": "2", "question": "How long may I keep a book?",
+        "short_answer": "'=HYPERLINK(1)", "topics": "Visits", "keywords": "", "state": "Changed, not published",
+        "review": "–", "public edition": "1", "published": "", "unconfirmed": "0", "checked_on": "", "check_due": "",
+        "check_every": "180", "findings": "0", "unsourced": "1",
+    }  # fmt: skip
+
+
+def test_topics_and_keywords_come_back_in_after_a_preview(library, editor):
+    client = logged_in(editor)
+    rows = ['library,1,Library cards; visits,"card, loan"', "library,3,Visits,bicycle"]
+    preview = upload(client, "\ufeff" + "\n".join(["collection,number,topics,keywords", *rows]))
+    html = preview.content.decode()
+    assert "Update" in html and "Skipped" in html
+    assert sorted(question(1).tags.names()) == ["card"]  # nothing yet
+    confirm(client, preview)
+    assert sorted(question(1).tags.names()) == ["card", "loan"]
+    assert [topic.name for topic in question(1).topics.all()] == ["Library cards", "Visits"]
+    last = Event.objects.of(question(1)).first()
+    assert (last.act, last.by["name"], last.details) == ("saved", "Erin", {"changed": ["topics", "tags"]})
+    assert Event.objects.of(question(3)).first().act == "published"
+
+
+def test_what_goes_out_comes_back_in_without_a_change(library, editor):
+    client = logged_in(editor)
+    rows = exported(client)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    html = upload(client, out.getvalue()).content.decode()
+    assert html.count("Skipped") == 3 and "Update" not in html
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a;b\n1;2\n", "Needed are collection, number, and topics or keywords"),
+        ("collection,number\nlibrary,1\n", "Needed are collection, number, and topics or keywords"),
+        ("collection,number,topics\nlibrary,9,\n", "There is no question 9 in a collection “library”."),
+        ("collection,number,topics\nlibrary,x,\n", "“x” is not the number of a question."),
+        ("collection,number,topics\nlibrary,99999999999999999999,\n", "is not the number of a question."),
+        (
+            "collection,number,topics\nlibrary,1,Boats\n",
+            "no topic “Boats”. Topics are: Library cards; Visits.",
+        ),
+        ("collection,number,keywords\nlibrary,1,?!\n", "has no letter or digit"),
+        ("", ""),
+    ],
+)
+def test_a_spreadsheet_that_does_not_fit_is_refused_in_words(library, editor, text, message):
+    response = upload(logged_in(editor), text)
+    assert response.status_code == 200 and message in response.content.decode().replace("&#x27;", "'")
+    assert not response.context.get("confirm_form")
