@@ -215,7 +215,8 @@ def ready(request):
     """Says whether this process can serve readers and editors, and what is missing, in words."""
     lines, status = [], 200
     try:
-        plan = MigrationExecutor(connection).migration_plan(MigrationExecutor(connection).loader.graph.leaf_nodes())
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
         lines.append("database: ok")
         lines.append(f"migrations: {len(plan)} not applied. Run: manage.py migrate" if plan else "migrations: ok")
         status = 503 if plan else 200
