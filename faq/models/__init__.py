@@ -8,10 +8,11 @@ from .questions import AnswerPoint, Note, Question, QuestionTag
 from .reports import Report
 from .searching import MissedSearch, SearchKey, SearchText, SearchWord, Synonym
 from .sources import Citation, Source
+from .versions import ContentVersion
 from .words import SiteText
 
 __all__ = [
-    "AnswerPoint", "BackupProof", "Check", "Citation", "Collection", "Edition", "Event", "MissedSearch", "Note",
-    "Presence", "Question", "QuestionTag", "Report", "SearchKey", "SearchText", "SearchWord", "SiteText", "Source",
-    "Synonym", "Topic",
+    "AnswerPoint", "BackupProof", "Check", "Citation", "Collection", "ContentVersion", "Edition", "Event",
+    "MissedSearch", "Note", "Presence", "Question", "QuestionTag", "Report", "SearchKey", "SearchText", "SearchWord",
+    "SiteText", "Source", "Synonym", "Topic",
 ]  # fmt: skip

@@ -1,4 +1,5 @@
-"""Rules that the database keeps by itself, whoever writes to it: editions are sealed, the log is only added to.
+"""Rules that the database keeps by itself, whoever writes to it: editions are sealed, the log is only added to, and
+the content version rises with all that the public sees.
 
 Installed after every `migrate` (see `faq.apps`), since on SQLite a migration that rebuilds a table drops its triggers.
 An update that changes nothing passes, so that a fixture can be loaded twice.
@@ -13,7 +14,52 @@ SEALED = {
 }
 """Tables with what the database says to whoever tries."""
 
-_POSTGRESQL = """
+PUBLIC = {
+    # An editor's save changes the working copy, which nobody sees, so only some of the columns count.
+    "faq_question": (
+        "collection_id", "number", "live_id", "withdrawn_at", "withdrawn_because", "unconfirmed", "checked_on",
+        "check_due",
+    ),
+    **dict.fromkeys(
+        [
+            "faq_edition", "faq_check", "faq_collection", "faq_topic", "faq_question_topics", "faq_question_related",
+            "faq_questiontag", "taggit_tag", "faq_sitetext", "faq_synonym", "faq_searchtext", "faq_searchword",
+        ],
+        (),
+    ),
+}  # fmt: skip
+"""Tables that public pages are made of, with the columns that count (none named: all)."""
+
+# Small steps of any size: see `ContentVersion`.
+_RAISE = """
+INSERT INTO faq_contentversion (id, version) VALUES (1, {step})
+ON CONFLICT (id) DO UPDATE SET version = faq_contentversion.version + excluded.version
+"""
+
+# The row is locked for a moment at the end of the transaction, when nothing else is waited for: two people who publish
+# at once would else wait for each other, in a circle at worst. To get there, a transaction's first change leaves a row
+# of its own, whose deferred trigger takes it away again.
+_FUNCTIONS_OF_POSTGRESQL = f"""
+CREATE OR REPLACE FUNCTION faq_note_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF current_setting('faq.noted', true) IS DISTINCT FROM pg_current_xact_id()::text THEN
+    PERFORM set_config('faq.noted', pg_current_xact_id()::text, true);
+    INSERT INTO faq_contentversion (id, version) VALUES (-pg_current_xact_id()::text::bigint, 0);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE FUNCTION faq_raise_version() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM faq_contentversion WHERE id = NEW.id;
+  {_RAISE.format(step="1 + floor(random() * 1000)::bigint")};
+  RETURN NULL;
+END $$;
+DROP TRIGGER IF EXISTS faq_raise ON faq_contentversion;
+CREATE CONSTRAINT TRIGGER faq_raise AFTER INSERT ON faq_contentversion DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW WHEN (NEW.id < 0) EXECUTE FUNCTION faq_raise_version();
+"""  # noqa: S608
+
+_SEAL_OF_POSTGRESQL = """
 CREATE OR REPLACE FUNCTION {table}_sealed() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION '{message}'; END $$;
 CREATE OR REPLACE TRIGGER {table}_no_update BEFORE UPDATE ON {table}
@@ -28,14 +74,19 @@ FOR EACH STATEMENT EXECUTE FUNCTION {table}_sealed();
 def install(using="default", **kwargs):
     """Create the triggers in database `using`, if it has the tables (a receiver of `post_migrate`)."""
     connection = connections[using]
-    tables = connection.introspection.table_names()
-    for table in SEALED:
-        if table in tables:
-            _seal(connection, table)
+    tables = set(connection.introspection.table_names())
+    for table in tables & SEALED.keys():
+        _seal(connection, table)
+    if "faq_contentversion" in tables:
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(_FUNCTIONS_OF_POSTGRESQL)
+        for table in tables & PUBLIC.keys():
+            _watch(connection, table)
 
 
 def remove(using="default"):
-    """Take the triggers away, so that tests can empty the tables."""
+    """Take the seals away, so that tests can empty the tables."""
     connection = connections[using]
     with connection.cursor() as cursor:
         for table in SEALED:
@@ -49,16 +100,40 @@ def remove(using="default"):
 def _seal(connection, table):
     with connection.cursor() as cursor:
         if connection.vendor != "sqlite":
-            cursor.execute(_POSTGRESQL.format(table=table, message=SEALED[table]))
+            cursor.execute(_SEAL_OF_POSTGRESQL.format(table=table, message=SEALED[table]))
             return
         described = connection.introspection.get_table_description(cursor, table)
-        columns = [connection.ops.quote_name(column.name) for column in described]
-        differs = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns)
+        differs = _differs(connection, [column.name for column in described], "IS NOT")
         stop = f"BEGIN SELECT RAISE(ABORT, '{SEALED[table]}'); END"
-        rules = {
-            "update": f"BEFORE UPDATE ON {table} WHEN {differs} {stop}",
-            "delete": f"BEFORE DELETE ON {table} {stop}",
-        }
-        for act, rule in rules.items():
-            cursor.execute(f"DROP TRIGGER IF EXISTS {table}_no_{act}")
-            cursor.execute(f"CREATE TRIGGER {table}_no_{act} {rule}")
+        _make(cursor, f"{table}_no_update", f"BEFORE UPDATE ON {table} WHEN {differs} {stop}")
+        _make(cursor, f"{table}_no_delete", f"BEFORE DELETE ON {table} {stop}")
+
+
+def _watch(connection, table):
+    """Raise the content version with each change of the table."""
+    columns = PUBLIC[table]
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            raised = f"BEGIN {_RAISE.format(step='1 + abs(random() % 1000)')}; END"
+            only = f"WHEN {_differs(connection, columns, 'IS NOT')}" if columns else ""
+            for act, when in {"INSERT": "", "UPDATE": only, "DELETE": ""}.items():
+                _make(cursor, f"{table}_public_{act.lower()}", f"AFTER {act} ON {table} {when} {raised}")
+            return
+        noted = "EXECUTE FUNCTION faq_note_change()"
+        only = f"WHEN ({_differs(connection, columns, 'IS DISTINCT FROM')})" if columns else ""
+        whole = "INSERT OR DELETE OR TRUNCATE" + ("" if only else " OR UPDATE")
+        cursor.execute(f"CREATE OR REPLACE TRIGGER {table}_public AFTER {whole} ON {table} FOR EACH STATEMENT {noted}")
+        if only:
+            cursor.execute(
+                f"CREATE OR REPLACE TRIGGER {table}_public_update AFTER UPDATE ON {table} FOR EACH ROW {only} {noted}"
+            )
+
+
+def _differs(connection, columns, differs):
+    quoted = [connection.ops.quote_name(column) for column in columns]
+    return " OR ".join(f"NEW.{column} {differs} OLD.{column}" for column in quoted)
+
+
+def _make(cursor, name, rule):
+    cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+    cursor.execute(f"CREATE TRIGGER {name} {rule}")
