@@ -11,6 +11,7 @@ from django.http import Http404, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
@@ -55,9 +56,11 @@ def question_list(request):
         "page": page,
         "nearest": _nearest(wanted) if search and not page.object_list else None,
     }
+    response = render(request, "faq/question_list.html", context)
     if search and search.missed and not chosen and request.method == "GET":
         missed.note(search.text)
-    return render(request, "faq/question_list.html", context)
+        add_never_cache_headers(response)  # or nobody would notice that it is asked for again
+    return response
 
 
 @public_page

@@ -64,9 +64,10 @@ def language_of_address(get_response):
 
 
 def compact_public_pages(get_response):
-    """Compress public responses and answer 304 to who has them already, by a strong ETag over what is sent.
+    """Compress public responses and answer 304 to who has them already, by an ETag over what they say.
 
-    Only public ones: they hold nothing secret, so their compressed size gives nothing away."""
+    It is a weak one, the same however well they are compressed. Only public ones: they hold nothing secret, so their
+    compressed size gives nothing away."""
 
     def middleware(request):
         response = get_response(request)
@@ -75,10 +76,10 @@ def compact_public_pages(get_response):
         patch_vary_headers(response, ["Accept-Encoding"])
         if response.get("Content-Type", "").startswith("text/html"):
             response.content = _INDENTATION.sub(b"\n", response.content)
+        etag = f'W/"{hashlib.sha256(response.content).hexdigest()[:32]}"'
         if len(response.content) >= _WORTH_COMPRESSING and not response.has_header("Content-Encoding"):
             _compress(response, request.META.get("HTTP_ACCEPT_ENCODING", ""))
         response.headers["Content-Length"] = str(len(response.content))
-        etag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
         response.headers["ETag"] = etag
         if response.status_code != 200:
             return response
@@ -87,8 +88,13 @@ def compact_public_pages(get_response):
     return middleware
 
 
+def accepted_encodings(header):
+    """The names in an ``Accept-Encoding`` header, without those that it refuses."""
+    return {part.partition(";")[0].strip() for part in header.split(",") if not _REFUSED.search(part)}
+
+
 def _compress(response, accepted):
-    encodings = {part.partition(";")[0].strip() for part in accepted.split(",") if not _REFUSED.search(part)}
+    encodings = accepted_encodings(accepted)
     if "br" in encodings:
         response.content, name = brotli.compress(response.content, quality=5), "br"
     elif "gzip" in encodings:

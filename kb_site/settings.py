@@ -12,6 +12,7 @@ With nothing set the site runs on this machine alone: DEBUG off, an SQLite file 
     SECOND_FACTOR   on or off: who publishes or manages must have one (default: on where others can reach the site)
     SITE_NAME       what the site is called (default: Standing Answers)
     LEAVE_URL       a neutral page where “Leave this page” leads (default: Wikipedia)
+    KEEP_PAGES      on or off: each process keeps public pages in memory while they are true (default: on)
     WORDING_BLOCKS  kinds of wording findings that stop publishing, such as generator,undated (default: none)
     DEBUG           on or off (default: off)
 """
@@ -107,6 +108,7 @@ refuse_what_is_unsafe()
 
 SECOND_FACTOR = flag("SECOND_FACTOR", default=REACHABLE)
 SITE_NAME = env.str("SITE_NAME", default="Standing Answers")
+KEEP_PAGES = flag("KEEP_PAGES", default=True)
 WORDING_BLOCKS = env.list("WORDING_BLOCKS", default=[])
 LEAVE_URL = env.str("LEAVE_URL", default="https://www.wikipedia.org/")
 

@@ -3,6 +3,7 @@
 import os
 import re
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kb_site.settings")
@@ -23,3 +24,9 @@ def utf8_only(application):
 
 
 application = utf8_only(get_wsgi_application())
+if settings.KEEP_PAGES:
+    from faq import version
+
+    from .kept import Kept
+
+    application = Kept(application, version.current)

@@ -1,0 +1,373 @@
+"""Kept pages: never stale, never somebody's own, and never more than fit."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import brotli
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.urls import reverse
+from taggit.models import Tag
+
+from faq import log, publishing, reporting, version, working_copy
+from faq.models import AnswerPoint, Collection, Question, SiteText, Source, Synonym, Topic
+from faq.search import missed, rebuilding
+from faq.tests.conftest import import_text, logged_in
+from kb_site import kept
+
+TEXT = b"Three weeks. " * 100
+
+
+class Site:
+    """An application under `Kept` that counts what it is asked, and a content version to be moved."""
+
+    def __init__(self):
+        self.asked, self.version, self.body, self.status = [], 1, TEXT, "200 OK"
+        self.headers = {"Cache-Control": "public, max-age=0", "ETag": 'W/"a"', "X-Frame-Options": "DENY"}
+        self.front = kept.Kept(self.application, lambda: self.version)
+
+    def application(self, environ, start_response):
+        self.asked.append(environ)
+        start_response(self.status, list(self.headers.items()))
+        return [self.body]
+
+    def get(self, path="/", method="GET", **environ):
+        begun = []
+        given = {"REQUEST_METHOD": method, "PATH_INFO": path, "HTTP_HOST": "a.example", "wsgi.url_scheme": "http"}
+        body = b"".join(self.front(given | environ, lambda *arguments: begun.extend(arguments)))
+        return begun[0], dict(begun[1]), body
+
+
+@pytest.fixture
+def site():
+    return Site()
+
+
+pure = pytest.mark.pure
+
+
+@pure
+def test_a_page_is_made_once_for_as_long_as_nothing_changes(site):
+    assert [site.get()[2] for _ in range(3)] == [TEXT] * 3
+    assert len(site.asked) == 1
+    site.version = 2
+    site.body = b"Four weeks."
+    assert site.get()[2] == b"Four weeks." and len(site.asked) == 2
+
+
+@pure
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"path": "/other"},
+        {"QUERY_STRING": "q=card"},
+        {"HTTP_HOST": "b.example"},
+        {"wsgi.url_scheme": "https"},
+        {"HTTP_X_FORWARDED_PROTO": "https"},
+        {"HTTP_ACCEPT_ENCODING": "br"},
+    ],
+)
+def test_what_can_make_a_page_different_has_a_page_of_its_own(site, other):
+    site.get()
+    site.get(**other)
+    assert len(site.asked) == 2
+
+
+@pure
+@pytest.mark.parametrize(
+    "request_of_one",
+    [
+        {"HTTP_COOKIE": "sessionid=1"},
+        {"HTTP_AUTHORIZATION": "Basic x"},
+        {"HTTP_RANGE": "bytes=0-1"},
+        {"method": "POST"},
+    ],
+)
+def test_what_one_reader_sends_alone_is_never_answered_from_memory_or_kept(site, request_of_one):
+    site.get()
+    site.get(**request_of_one)
+    site.get(**request_of_one)
+    assert len(site.asked) == 3
+
+
+@pure
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"Cache-Control": "private"},
+        {"Cache-Control": "no-store"},
+        {"Cache-Control": ""},
+        {"Set-Cookie": "a=b"},
+        {"Vary": "Cookie"},
+        {"Vary": "Accept-Encoding, Cookie"},
+    ],
+)
+def test_what_is_not_for_all_is_not_kept(site, response):
+    site.headers |= response
+    site.get()
+    site.get()
+    assert len(site.asked) == 2
+
+
+@pure
+@pytest.mark.parametrize(("status", "asked"), [("301 Moved", 1), ("410 Gone", 1), ("404 None", 2), ("503 Down", 2)])
+def test_only_lasting_answers_are_kept(site, status, asked):
+    site.status = status
+    assert [site.get()[0] for _ in range(2)] == [status] * 2
+    assert len(site.asked) == asked
+
+
+@pure
+def test_who_has_the_page_already_is_told_so(site):
+    for _ in range(2):  # the application is asked for the whole page also where it would have said the same
+        status, headers, body = site.get(HTTP_IF_NONE_MATCH='"x", W/"a"')
+        assert (status, body) == ("304 Not Modified", b"") and "Content-Length" not in headers
+        assert headers["ETag"] == 'W/"a"' and headers["X-Frame-Options"] == "DENY"
+    assert site.get(HTTP_IF_NONE_MATCH='W/"b"')[2] == TEXT and len(site.asked) == 1
+
+
+@pure
+def test_a_head_request_gets_the_same_headers_and_no_body(site):
+    site.get()
+    _, headers, body = site.get(method="HEAD")
+    assert body == b"" and headers["Content-Length"] == str(len(TEXT)) and len(site.asked) == 1
+
+
+@pure
+def test_what_is_asked_for_again_is_compressed_as_well_as_can_be(site):
+    text = Path(kept.__file__).read_bytes()
+    site.body = brotli.compress(text, quality=1)
+    site.headers["Content-Encoding"] = "br"
+    first, second, third = [site.get(HTTP_ACCEPT_ENCODING="gzip, br") for _ in range(3)]
+    assert len(second[2]) < len(first[2]) and second == third
+    assert brotli.decompress(second[2]) == text and second[1]["Content-Length"] == str(len(second[2]))
+
+
+@pure
+def test_memory_is_bounded_and_what_is_asked_for_stays(site, monkeypatch):
+    monkeypatch.setattr(kept, "MOST", 20 * (len(TEXT) + 3000))
+    for number in range(1000):
+        site.get(f"/{number}")
+        site.get("/wanted")
+    assert len(site.asked) == 1001 and site.front._size <= kept.MOST
+    monkeypatch.setattr(kept, "LARGEST", 100)
+    site.get("/large")
+    site.get("/large")
+    assert len(site.asked) == 1003
+
+
+@pure
+def test_a_page_that_was_made_while_something_changed_is_not_kept(site):
+    def changes_meanwhile(environ, start_response):
+        site.version += 1
+        site.front._application = site.application
+        site.get("/other")
+        return site.application(environ, start_response)
+
+    site.front._application = changes_meanwhile
+    site.get()
+    site.get()
+    assert len(site.asked) == 3
+
+
+@pure
+def test_a_new_day_forgets_all(site, monkeypatch):
+    site.get()
+    tomorrow = kept._end_of_day() + 1
+    monkeypatch.setattr(kept.time, "time", lambda: tomorrow)
+    monkeypatch.setattr(kept, "_end_of_day", lambda: tomorrow + 86400)
+    site.get()
+    assert len(site.asked) == 2
+
+
+@pure
+def test_without_a_database_the_kept_pages_are_shown_for_a_while(site, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr(kept.time, "time", lambda: now)
+    monkeypatch.setattr(kept, "_end_of_day", lambda: now + 86400)
+    site.get()
+    asked = []
+
+    def gone():
+        asked.append(now)
+        raise DatabaseError
+
+    site.front._version = gone
+    assert site.get()[2] == TEXT and len(site.asked) == 1
+    site.get()
+    assert len(asked) == 1  # it is not asked at every request
+    now += kept.ON_TRUST
+    site.get()
+    assert len(site.asked) == 2
+
+
+# What raises the version, on the real database.
+
+
+def rises(act):
+    before = version.current()
+    act()
+    return version.current() > before
+
+
+@pytest.fixture
+def town(transactional_db):
+    collection = import_text(publish=True).collection
+    yield collection
+    version.close()
+
+
+def first():
+    return Question.objects.order_by("number").first()
+
+
+def test_every_change_of_what_is_public_raises_the_version(town, editor, publisher):
+    def publish():
+        AnswerPoint.objects.filter(question=first()).update(text="Four weeks.")
+        working_copy.refresh(first(), editor)
+        publishing.publish(first(), by=publisher, note="Four.")
+
+    acts = {
+        "publish": publish,
+        "check": lambda: publishing.check(first(), by=publisher),
+        "topic": lambda: Topic.objects.filter(slug="cards").update(name="Cards"),
+        "topic of a question": lambda: first().topics.clear(),
+        "keyword": lambda: first().tags.add("weeks"),
+        "keyword renamed": lambda: Tag.objects.filter(name="weeks").update(name="week"),
+        "related": lambda: first().related.add(Question.objects.last()),
+        "collection": lambda: Collection.objects.update(title="Town library"),
+        "site's words": lambda: SiteText.objects.create(name="help", language="en", text="Ask at the desk."),
+        "synonym": lambda: Synonym.objects.create(words="lend", means="borrow"),
+        "raw": lambda: connection.cursor().execute("UPDATE faq_topic SET position = position + 7"),
+        "import": lambda: import_text("1. Where may I ride?\nOn the lane.\n", slug="lanes", publish=True),
+        "rebuild": rebuilding.rebuild,
+        "withdraw": lambda: publishing.withdraw(first(), by=publisher, because="Wrong."),
+    }
+    assert {name: rises(act) for name, act in acts.items()} == dict.fromkeys(acts, True)
+
+
+def test_what_readers_do_not_see_leaves_the_version_as_it_is(town, editor, publisher):
+    row = first()
+
+    def save():
+        row.points.update(text="Four weeks.")
+        working_copy.refresh(first(), editor)
+
+    acts = {
+        "save": save,
+        "whole row": lambda: first().save(),
+        "submit": lambda: publishing.submit(first(), by=editor),
+        "log in": lambda: logged_in(editor).get("/admin/"),
+        "missed": lambda: missed.note("unicycle"),
+        "report": lambda: reporting.store(row.live, None, "Is this right?"),
+        "source": lambda: Source.objects.create(title="Leaflet"),
+        "refused": _refused,
+    }
+    assert {name: rises(act) for name, act in acts.items()} == dict.fromkeys(acts, False)
+    assert log.verify().problems == []
+
+
+def _refused():
+    try:
+        with transaction.atomic():
+            Topic.objects.update(name="Never")
+            raise RuntimeError
+    except RuntimeError:
+        pass
+
+
+def test_a_version_that_was_seen_never_comes_back(town):
+    seen = {version.current()}
+    for number in range(20):
+        Topic.objects.update(position=number)
+        seen.add(version.current())
+    assert len(seen) == 21 and sorted(seen)[-1] - sorted(seen)[0] != 20
+
+
+def test_the_version_is_read_again_after_its_connection_broke(town):
+    before = version.current()
+    version._mine.readers["default"]._wrapper.connection.close()
+    assert version.current() == before
+
+
+def test_an_empty_database_has_a_version(transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM faq_contentversion")
+    assert version.current() == version.UNKNOWN
+    Topic.objects.create(slug="cards", name="Cards")
+    assert version.current() > version.UNKNOWN
+    version.close()
+
+
+# The real server, with two processes; this one writes.
+
+
+@pytest.fixture
+def server(town, tmp_path):
+    """The site on granian with two workers, on the database of this test; yields its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = connection.settings_dict
+    if connection.vendor == "sqlite":
+        address = f"sqlite:///{settings['NAME']}"
+    else:
+        address = "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**settings)
+        if str(settings["HOST"]).startswith("/"):
+            address = "postgres://{USER}:{PASSWORD}@{0}:{PORT}/{NAME}".format(
+                settings["HOST"].replace("/", "%2F"), **settings
+            )
+    environ = os.environ | {
+        "DATABASE_URL": address,
+        "DJANGO_SETTINGS_MODULE": "kb_site.settings",
+        "VAR_DIR": str(tmp_path),
+    }
+    environ.pop("ALLOWED_HOSTS", None)
+    subprocess.run([sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"], env=environ, check=True)
+    command = [Path(sys.executable).parent / "granian", "--interface", "wsgi", "--port", str(port), "--workers", "2"]
+    command += ["--blocking-threads", "1", "--no-ws", "--workers-kill-timeout", "5", "--log-level", "warning"]
+    process = subprocess.Popen([*command, "kb_site.wsgi:application"], env=environ, start_new_session=True)
+    base = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(200):
+            try:
+                urlopen(base + "/healthz")
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield base
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def read(address, **headers):
+    with urlopen(Request(address, headers=headers)) as response:
+        return response.read().decode()
+
+
+def test_nobody_reads_an_old_page_right_after_a_commit(server, publisher):
+    """Both processes are asked right behind each commit: a connection each, and the system deals them out."""
+    reads = int(os.environ.get("STALE_READS", "120"))
+    topic = Topic.objects.get(slug="cards")
+    address, stale = server + topic.get_absolute_url(), 0
+    for number in range(reads // 4):
+        Topic.objects.filter(pk=topic.pk).update(description=f"Words number {number}.")
+        stale += sum(f"Words number {number}." not in read(address) for _ in range(4))
+    assert stale == 0
+    publishing.withdraw(first(), by=publisher, because="It was wrong.")
+    assert re.search("It was wrong", _gone(server + reverse("question", args=["library", 1])))
+
+
+def _gone(address):
+    try:
+        return read(address)
+    except OSError as error:
+        assert error.code == 410
+        return error.read().decode()
