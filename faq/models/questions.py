@@ -16,6 +16,7 @@ from faq import seedfile
 
 from .collections import Collection, Topic
 from .natural import NaturalKey, NaturalManager
+from .places import NUMBERS, PlaceField
 
 MAX_KEYWORD = 100
 
@@ -70,8 +71,8 @@ class QuestionQuerySet(models.QuerySet):
         return self.filter(self.is_unchecked())
 
     def in_order(self):
-        """By collection and number."""
-        return self.order_by("collection__title", "collection_id", "number")
+        """By collection and number, which is what the key is made of."""
+        return self.order_by("pk")
 
     def for_list(self):
         """With all that a list of public answers shows."""
@@ -113,6 +114,7 @@ class Question(NaturalKey):
         HALF_YEAR = 180, "every 180 days"
         YEAR = 365, "every 365 days"
 
+    id = PlaceField(primary_key=True, editable=False)
     collection = models.ForeignKey(Collection, models.PROTECT, related_name="questions")
     number = models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(seedfile.MAX_NUMBER)])
     text = models.CharField("question", max_length=seedfile.MAX_QUESTION)
@@ -158,7 +160,7 @@ class Question(NaturalKey):
     objects = NaturalManager.from_queryset(QuestionQuerySet)()
 
     class Meta:
-        ordering = ["collection", "number"]
+        ordering = ["id"]
         permissions = [
             ("publish_question", "Can approve, publish and withdraw answers"),
             ("override_second_check", "Can publish own words without a second person, marked as such"),
@@ -168,6 +170,9 @@ class Question(NaturalKey):
         constraints = [
             models.UniqueConstraint(fields=["collection", "number"], name="question_number_once_in_collection"),
             models.CheckConstraint(condition=Q(number__gte=1), name="question_number_from_1"),
+            models.CheckConstraint(
+                condition=Q(id=F("collection_id") * NUMBERS + F("number")), name="question_key_is_its_place"
+            ),
             models.CheckConstraint(condition=~Q(text=""), name="question_has_words"),
             models.CheckConstraint(
                 condition=Q(live__isnull=True) | Q(withdrawn_at__isnull=True), name="question_live_or_withdrawn"
@@ -183,6 +188,7 @@ class Question(NaturalKey):
         ]
         # What the desk counts and lists, without a look at the rows themselves.
         indexes = [
+            models.Index(fields=["id"], condition=Q(live__isnull=False), name="question_public"),
             models.Index(fields=["state"], name="question_state"),
             models.Index(fields=["check_due"], condition=Q(check_due__isnull=False), name="question_check_due"),
             models.Index(fields=["review"], name="question_in_review"),
