@@ -20,7 +20,8 @@ def rows(collection):
         Source.objects.filter(citations__point__question__in=questions).distinct(),
         Citation.objects.filter(point__question__in=questions).order_by("point__question__number", "point__key", "id"),
         QuestionTag.objects.filter(content_object__in=questions).order_by("content_object__number", "tag__slug"),
-        Edition.objects.filter(question__in=questions).order_by("question__number", "number"),
+        # What was published last is loaded last, and so stands first among the news.
+        Edition.objects.filter(question__in=questions).order_by("published_at", "question__number", "number"),
         Check.objects.filter(edition__question__in=questions).order_by("edition__question__number", "number"),
         Note.objects.filter(collection=collection),
     )

@@ -6,7 +6,7 @@ from django.core import signing
 from django.core.paginator import Paginator
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 from django.http import Http404, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
@@ -16,14 +16,14 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from . import backups, diffing, drafts, publishing, reporting, structured_data
+from . import backups, diffing, drafts, paging, publishing, reporting, structured_data
+from .around import around
 from .filters import QuestionFilter
 from .models import Collection, Edition, Question, Report, Topic
 from .search import missed
 
 PER_PAGE = 20
 ON_HOME = 50
-RELATED = 5
 NEAREST = 5
 
 
@@ -45,8 +45,14 @@ def question_list(request):
     facets = wanted.facets()
     chosen = [(facet["name"], choice) for facet in facets for choice in facet["choices"] if choice["chosen"]]
     search = wanted.search
-    results = search.ranked(wanted.qs) if search else wanted.qs
-    page = Paginator(results, PER_PAGE).get_page(request.GET.get("page"))
+    if search:
+        page = Paginator(search.ranked(wanted.qs), PER_PAGE).get_page(request.GET.get("page"))
+        total = paging.Total(page.paginator.count, more=False)
+    elif query := paging.moved(wanted.qs, PER_PAGE, request.GET):
+        return _moved(request, query)
+    else:
+        page = paging.Stretch(wanted.qs, PER_PAGE, request.GET)
+        total = page.total = wanted.total
     context = {
         "filter": wanted,
         "search": search,
@@ -54,6 +60,7 @@ def question_list(request):
         "chosen": [choice for _, choice in chosen],
         "kept": [(name, choice["value"]) for name, choice in chosen],
         "page": page,
+        "total": total,
         "nearest": _nearest(wanted) if search and not page.object_list else None,
     }
     response = render(request, "faq/question_list.html", context)
@@ -67,8 +74,11 @@ def question_list(request):
 def topic(request, slug):
     subject = get_object_or_404(Topic, slug=slug)
     _refuse_unless_ever_public(subject.questions)
-    questions = Question.objects.public().filter(topics=subject).for_list()
-    page = Paginator(questions, PER_PAGE * 5).get_page(request.GET.get("page"))
+    within = Question.topics.through.objects.filter(topic=subject).values("question")
+    questions = Question.objects.public().filter(pk__in=within).for_list()
+    if query := paging.moved(questions, PER_PAGE * 5, request.GET):
+        return _moved(request, query)
+    page = paging.Stretch(questions, PER_PAGE * 5, request.GET)
     return render(request, "faq/topic.html", {"topic": subject, "page": page})
 
 
@@ -77,7 +87,9 @@ def collection(request, collection):
     whole = get_object_or_404(Collection, slug=collection)
     _refuse_unless_ever_public(whole.questions)
     questions = Question.objects.public().filter(collection=whole).for_list()
-    page = Paginator(questions, PER_PAGE * 5).get_page(request.GET.get("page"))
+    if query := paging.moved(questions, PER_PAGE * 5, request.GET):
+        return _moved(request, query)
+    page = paging.Stretch(questions, PER_PAGE * 5, request.GET)
     return render(request, "faq/collection.html", {"collection": whole, "page": page})
 
 
@@ -90,13 +102,10 @@ def question(request, collection, number, slug=""):
     if request.path != wanted.get_absolute_url():
         query = request.META["QUERY_STRING"]
         return HttpResponsePermanentRedirect(wanted.get_absolute_url() + (f"?{query}" if query else ""))
-    neighbours = Question.objects.public().filter(collection=wanted.collection).for_list()
     context = {
         "question": wanted,
         "edition": wanted.live,
-        "related": _related(wanted),
-        "previous": neighbours.filter(number__lt=number).reverse().first(),
-        "next": neighbours.filter(number__gt=number).first(),
+        "around": around(wanted),
         "data": structured_data.encode(structured_data.faq_page(wanted.live, request.build_absolute_uri(request.path))),
     }
     return render(request, "faq/question.html", context)
@@ -129,17 +138,18 @@ def edition(request, collection, number, edition):
 
 @public_page
 def changes(request):
-    page = Paginator(Edition.objects.news(), PER_PAGE).get_page(request.GET.get("page"))
+    news = Edition.objects.news()
+    if query := paging.moved(news, PER_PAGE, request.GET, descending=True):
+        return _moved(request, query)
+    page = paging.Stretch(news, PER_PAGE, request.GET, descending=True)
     return render(request, "faq/changes.html", {"page": page})
 
 
 @public_page
 def about(request):
-    counts = Question.objects.public().aggregate(
-        public=Count("pk"),
-        checked=Count("pk", filter=Question.objects.is_checked()),
-        overdue=Count("pk", filter=Question.objects.is_overdue()),
-    )
+    public = Question.objects.public()
+    counts = {"public": public, "checked": public.checked(), "overdue": public.overdue()}
+    counts = {name: paging.total(found) for name, found in counts.items()}
     return render(request, "faq/about.html", {"counts": counts, "collections": _public_collections()})
 
 
@@ -251,24 +261,12 @@ def _known(collection, number, questions):
 
 def _refuse_unless_ever_public(questions):
     """A topic or collection of drafts alone does not exist for a reader; one that was public once keeps its address."""
-    never = Count("pk", filter=Q(live__isnull=True, withdrawn_at__isnull=True))
-    known = questions.aggregate(all=Count("pk"), never=never)
-    if known["all"] and known["all"] == known["never"]:
+    if not (questions.public() | questions.withdrawn()).exists() and questions.exists():
         raise Http404
 
 
 def _withdrawn(request, question):
     return render(request, "faq/withdrawn.html", {"question": question}, status=410)
-
-
-def _related(question):
-    """What editors chose to be read next, else others of the same topics."""
-    public = Question.objects.public().for_list()
-    chosen = list(public.filter(pk__in=question.related.values("pk"))[:RELATED])
-    if chosen:
-        return chosen
-    others = public.filter(topics__in=question.topics.all()).exclude(pk=question.pk)
-    return list(others.annotate(shared=Count("topics")).order_by("-shared", "collection_id", "number")[:RELATED])
 
 
 def _nearest(wanted):
@@ -283,13 +281,20 @@ def _nearest(wanted):
 
 
 def _topics():
-    """Topics that have public questions, each with their number as `count`."""
-    counted = Topic.objects.annotate(count=Count("questions", filter=Q(questions__in=Question.objects.public())))
-    return counted.filter(count__gt=0).order_by("position", "name")  # a counting query forgets the model's order
+    """Topics that have public questions, each with their `total`."""
+    public = Question.objects.public().filter(topics=OuterRef("pk")).order_by().values("pk")
+    topics = list(Topic.objects.annotate(count=paging.UpTo(public[: paging.MOST + 1])).filter(count__gt=0))
+    for topic in topics:
+        topic.total = paging.Total.of(topic.count)
+    return topics
 
 
 def _public_collections():
-    return Collection.objects.filter(questions__in=Question.objects.public()).distinct()
+    return Collection.objects.filter(Exists(Question.objects.public().filter(collection=OuterRef("pk"))))
+
+
+def _moved(request, query):
+    return HttpResponsePermanentRedirect(f"{request.path}?{query}")
 
 
 def _positive(text):

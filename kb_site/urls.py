@@ -2,15 +2,15 @@
 
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
-from django.contrib.sitemaps.views import sitemap
 from django.urls import include, path
 
 from faq import views
-from faq.sitemaps import SITEMAPS
+from faq.sitemaps import sitemap
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("sitemap.xml", views.public_page(sitemap), {"sitemaps": SITEMAPS}, name="sitemap"),
+    path("sitemap.xml", views.public_page(sitemap), name="sitemap"),
+    path("sitemap-<slug:section>.xml", views.public_page(sitemap), name="sitemap_section"),
     path("robots.txt", views.robots, name="robots"),
     path("healthz", views.alive, name="alive"),
     path("readyz", views.ready, name="ready"),

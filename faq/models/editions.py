@@ -23,7 +23,7 @@ class EditionQuerySet(models.QuerySet):
         return (
             self.filter(meaning_changed=True, question__live__isnull=False)
             .select_related("question__collection", "question__live")
-            .order_by("-published_at", "-id")
+            .order_by("-id")
         )
 
     def update(self, **values):
@@ -61,6 +61,7 @@ class Edition(NaturalKey):
             models.UniqueConstraint(fields=["question", "number"], name="edition_number_once_in_question"),
             models.CheckConstraint(condition=Q(number__gte=1), name="edition_number_from_1"),
         ]
+        indexes = [models.Index(fields=["id"], condition=Q(meaning_changed=True), name="edition_news")]
 
     def __str__(self):
         return f"Edition {self.number} of question {self.question.number}"

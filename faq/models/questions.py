@@ -49,7 +49,7 @@ class QuestionQuerySet(models.QuerySet):
     @staticmethod
     def is_checked():
         """The condition: checked against its sources, and not due again."""
-        return Q(check_due__gte=timezone.localdate())
+        return Q(checked_on__isnull=False, check_due__gte=timezone.localdate())
 
     @staticmethod
     def is_overdue():
@@ -80,7 +80,7 @@ class QuestionQuerySet(models.QuerySet):
 
     def for_detail(self):
         """With all that one public answer shows."""
-        return self.select_related("collection", "live").prefetch_related("topics", "tags")
+        return self.select_related("collection", "live")
 
 
 def keyword_problem(name):
@@ -196,7 +196,12 @@ class Question(NaturalKey):
             models.Index(fields=["unsourced"], condition=Q(unsourced__gt=0), name="question_unsourced"),
             models.Index(fields=["id"], condition=~Q(seed_conflict=""), name="question_seed_conflict"),
             models.Index(fields=["id"], condition=Q(unconfirmed=True), name="question_unconfirmed"),
-            models.Index(fields=["checked_on", "live"], name="question_never_checked"),
+            models.Index(
+                fields=["id"], condition=Q(live__isnull=False, checked_on__isnull=True), name="question_unchecked"
+            ),
+            models.Index(
+                fields=["id"], condition=Q(live__isnull=False, checked_on__isnull=False), name="question_checked"
+            ),
         ]
 
     def __str__(self):
@@ -265,6 +270,7 @@ class QuestionTag(ItemBase):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["content_object", "tag"], name="tag_once_on_question")]
+        indexes = [models.Index(fields=["tag", "content_object"], name="question_of_tag")]
 
     def __str__(self):
         return f"{self.tag} on {self.content_object}"

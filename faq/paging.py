@@ -1,0 +1,133 @@
+"""Pages of long lists, and counts that end somewhere.
+
+A page begins after a row, or ends before one, that the address names: ``?after=library.20``. So the same link shows the
+same stretch when something is published elsewhere in the list, and the last page costs what the first one does.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.db.models import IntegerField, Subquery
+
+MOST = 1000
+"""Rows that are counted one by one. Beyond, it is “more than”."""
+
+
+@dataclass(frozen=True)
+class Total:
+    """How many rows a list has."""
+
+    number: int
+    more: bool
+    """Whether there are more than `number`."""
+
+    def __str__(self):
+        return f"{self.number}+" if self.more else str(self.number)
+
+    @classmethod
+    def of(cls, counted):
+        """From rows that were counted up to one more than `MOST`."""
+        return cls(min(counted, MOST), counted > MOST)
+
+
+def total(rows):
+    """The `Total` of a queryset, at the cost of `MOST` rows at most."""
+    return Total.of(rows.order_by()[: MOST + 1].count())
+
+
+class UpTo(Subquery):
+    """An expression: how many rows a queryset has, up to where it is sliced."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
+    output_field = IntegerField()
+
+
+class Stretch:
+    """One page of the queryset `rows`, in the order of their keys: what `data`, the query of an address, asks for."""
+
+    def __init__(self, rows, size, data, *, descending=False):
+        self._rows, self._size, self._descending = rows, size, descending
+        self._after, self._before = (_find(rows.model, data.get(name, "")) for name in ("after", "before"))
+        if self._before is not None:
+            self._after = None
+        found = self._found()
+        self._more = len(found) > size
+        self.object_list = found[:size]
+        if self._before is not None:
+            self.object_list.reverse()
+
+    def __iter__(self):
+        return iter(self.object_list)
+
+    def __len__(self):
+        return len(self.object_list)
+
+    @property
+    def previous(self):
+        """What an address says in ``before`` to show the page before this one, or None on the first."""
+        first = self._after is None and (self._before is None or not self._more)
+        return None if first or not self.object_list else _place(self.object_list[0])
+
+    @property
+    def next(self):
+        """What an address says in ``after`` to show the page behind this one, or None on the last."""
+        last = self._before is None and not self._more
+        return None if last or not self.object_list else _place(self.object_list[-1])
+
+    @cached_property
+    def total(self):
+        return total(self._rows)
+
+    @cached_property
+    def first(self):
+        """The number in the whole list of the first row here, or None where too many come before it."""
+        if self._after is None and self._before is None:
+            return 1
+        if not self.object_list or self.total.more:
+            return None
+        compare = "pk__gt" if self._descending else "pk__lt"
+        return self._rows.filter(**{compare: self.object_list[0].pk}).count() + 1
+
+    @property
+    def last(self):
+        return self.first + len(self.object_list) - 1
+
+    def _found(self):
+        """One row more than fit, from the end that the page hangs on."""
+        rows, backwards = self._rows, self._before is not None
+        if self._after is not None:
+            rows = rows.filter(**{"pk__lt" if self._descending else "pk__gt": self._after})
+        elif backwards:
+            rows = rows.filter(**{"pk__gt" if self._descending else "pk__lt": self._before})
+        order = "pk" if self._descending == backwards else "-pk"
+        return list(rows.order_by(order)[: self._size + 1])
+
+
+def moved(rows, size, data, *, descending=False):
+    """The query that leads to a page which an address names by its number, as addresses once did; else None."""
+    number = data.get("page", "")
+    if not re.fullmatch(r"[0-9]{1,9}", number) or int(number) < 2:
+        return None
+    before = (int(number) - 1) * size - 1
+    keys = list(rows.order_by("-pk" if descending else "pk").values_list("pk", flat=True)[before : before + 2])
+    if len(keys) < 2:  # there is no such page
+        return None
+    data = data.copy()
+    del data["page"]
+    data["after"] = _place(rows.model.objects.get(pk=keys[0]))
+    return data.urlencode()
+
+
+def _place(row):
+    """What an address says to name a row: its natural key."""
+    return ".".join(map(str, row.natural_key()))
+
+
+def _find(model, place):
+    """The key of the row that an address names, or None where it names none."""
+    slug, *numbers = model.NATURAL_KEY
+    if not re.fullmatch(r"[-\w]{1,50}" + r"\.[0-9]{1,9}" * len(numbers), place, re.ASCII):
+        return None
+    named = model.objects.filter(**dict(zip([slug, *numbers], place.split("."), strict=True)))
+    return named.values_list("pk", flat=True).first()
