@@ -2,7 +2,7 @@
 
 {"question": str, "short_answer": str, "jurisdiction": str, "language": str,
  "blocks": [{"key": int, "kind": "paragraph|numbered|bullet", "ordinal": int|None, "depth": 0|1,
-             "label": str, "text": str,
+             "label": str, "text": str, "markup": True (only where the text is to be read as `markup`),
              "citations": [{"source": {"key": str, "title": str, "publisher": str, "kind": str, "address": str,
                                        "archived": str},
                             "place": str, "quotation": str, "consulted": "YYYY-MM-DD"}]}]}
@@ -16,7 +16,7 @@ from datetime import date
 
 from django.utils.text import slugify
 
-from . import seedfile
+from . import markup, seedfile
 
 AUTO, RESTART, CONTINUE = "", "restart", "continue"
 
@@ -75,16 +75,25 @@ def seed_question(number, content):
     )
 
 
+def said(block):
+    """A block's words in one line, with its label and without markup."""
+    return seedfile.join_label(block["label"], _unmarked(block))
+
+
+def _unmarked(block):
+    return markup.words(block["text"]) if block.get("markup") else block["text"]
+
+
 def plain(content):
     """All its words, one line each: question, short answer, points with their labels."""
     lines = [content["question"], content["short_answer"]]
-    lines += [seedfile.join_label(block["label"], block["text"]) for block in content["blocks"]]
+    lines += [said(block) for block in content["blocks"]]
     return "\n".join(line for line in lines if line)
 
 
 def excerpt(content, length=200):
     """What a list shows of the answer: the short answer, else its first text, cut at a word."""
-    text = content["short_answer"] or next((block["text"] for block in content["blocks"] if block["text"]), "")
+    text = content["short_answer"] or next((_unmarked(block) for block in content["blocks"] if block["text"]), "")
     if len(text) <= length:
         return text
     return text[: length + 1].rsplit(None, 1)[0].rstrip(",;:–- ") + " …"

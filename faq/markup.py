@@ -1,4 +1,9 @@
-"""The small markup of the site's own words: paragraphs, lists, emphasis and links, and nothing else."""
+"""Markup: in the site's own words paragraphs, lists, emphasis and links; in a point emphasis and links; nothing else.
+
+A library renders it, and another one lets only what is listed here pass."""
+
+import re
+from html import escape, unescape
 
 import nh3
 from django.utils.safestring import mark_safe
@@ -8,10 +13,14 @@ _markdown = MarkdownIt("js-default", {"html": False}).disable(
     ["image", "table", "code", "fence", "heading", "lheading"]
 )
 _TAGS = {"p", "ul", "ol", "li", "em", "strong", "a", "br"}
+_MARKS = re.compile(r"[*_\[\\]")
+_inline = MarkdownIt("zero").enable(["emphasis", "link", "escape"])
+# To a page of this site or of the web: nothing that a browser would run, call or guess.
+_inline.validateLink = re.compile(r"https?://|/(?![/\\])").match
 
 
 def render(text):
-    """Text as HTML that is safe to show. A library renders it, another one lets only what is listed here pass."""
+    """Text of several lines as HTML that is safe to show."""
     html = nh3.clean(
         _markdown.render(text),
         tags=_TAGS,
@@ -20,3 +29,25 @@ def render(text):
         link_rel="noreferrer",
     )
     return mark_safe(html)  # noqa: S308  (cleaned in the line above)
+
+
+def is_marked(line):
+    """Whether a point's text says more with its markup than without it."""
+    return bool(_MARKS.search(line)) and _inline.renderInline(line) != escape(line).replace("&#x27;", "'")
+
+
+def render_line(line):
+    """A point's text as HTML that is safe to show: ``*emphasis*``, ``**strong**``, ``[words](https://…)``."""
+    html = nh3.clean(
+        _inline.renderInline(line),
+        tags={"em", "strong", "a"},
+        attributes={"a": {"href"}},
+        url_schemes={"http", "https"},
+        link_rel="noreferrer",
+    )
+    return mark_safe(html)  # noqa: S308  (cleaned in the line above)
+
+
+def words(line):
+    """A point's text without its markup."""
+    return unescape(nh3.clean(_inline.renderInline(line), tags=set()))

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
+from . import content as contents
 from . import seedfile
 from .models import Report
 
@@ -43,10 +44,7 @@ class ReportForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["point"].choices = [
             ("", _("The whole answer")),
-            *(
-                (block["key"], Truncator(seedfile.join_label(block["label"], block["text"])).chars(70))
-                for block in edition.content["blocks"]
-            ),
+            *((block["key"], Truncator(contents.said(block)).chars(70)) for block in edition.content["blocks"]),
         ]
 
     def clean_text(self):

@@ -4,6 +4,7 @@ import json
 
 from django.utils.safestring import mark_safe
 
+from . import content as contents
 from . import seedfile
 
 # In a script element only these could end it or start a comment.
@@ -15,7 +16,7 @@ def answer_text(content):
     lines = [content["short_answer"]] if content["short_answer"] else []
     for block in content["blocks"]:
         marker = {seedfile.NUMBERED: f"{block['ordinal']}. ", seedfile.BULLET: "– "}.get(block["kind"], "")
-        lines.append(marker + seedfile.join_label(block["label"], block["text"]))
+        lines.append(marker + contents.said(block))
     return "\n".join(lines)
 
 

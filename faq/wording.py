@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from . import seedfile
+from . import content as contents
 
 GENERATOR, UNDATED, LONG, GRADE, ABBREVIATION, HEDGES, DUPLICATE, EMPTY = (
     "generator", "undated", "long", "grade", "abbreviation", "hedges", "duplicate", "empty"
@@ -66,7 +66,7 @@ class Finding:
 def review(content):
     """All findings about an answer, in reading order."""
     texts = [(None, content["question"]), (None, content["short_answer"])]
-    texts += [(b["key"], seedfile.join_label(b["label"], b["text"])) for b in content["blocks"]]
+    texts += [(block["key"], contents.said(block)) for block in content["blocks"]]
     texts = [(key, text) for key, text in texts if text]
     whole = "\n".join(text for _, text in texts)
     findings = []

@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from . import content as contents
-from . import log, wording
+from . import log, markup, wording
 from .log import Entry, signature
 from .models import AnswerPoint, Citation, Event, Question, Source
 
@@ -49,6 +49,7 @@ def content(question, points=None):
                 "depth": point.depth,
                 "label": point.label,
                 "text": point.text,
+                **({"markup": True} if markup.is_marked(point.text) else {}),
                 "citations": [citation.as_content() for citation in _citations(point)],
             }
             for point, ordinal in zip(points, ordinals, strict=True)

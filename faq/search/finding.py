@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.expressions import RawSQL
 
-from faq import seedfile
+from faq import content as contents
 from faq.models import SearchText
 
 from . import highlight, indexing, planning, postgres, reading, sqlite
@@ -110,7 +110,7 @@ class Search:
             text = short
         elif best:
             block = content["blocks"][values.index(best)]
-            text, question.anchor = seedfile.join_label(block["label"], block["text"]), f"#p{block['key']}"
+            text, question.anchor = contents.said(block), f"#p{block['key']}"
         question.passage = highlight.mark(text, wanted, PASSAGE)
         question.marked = highlight.mark(content["question"], wanted)
         return question

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from django.db import connection, transaction
 from django.db.models import Sum
 
-from faq import seedfile
+from faq import content as contents
 from faq.models import Question, QuestionTag, SearchKey, SearchText, SearchWord
 
 from . import reading, typos
@@ -51,7 +51,7 @@ def entry(question, found_by):
         "short": [content["short_answer"]],
         "labels": [block["label"] for block in content["blocks"]],
         "found_by": sorted(found_by),
-        "points": [seedfile.join_label(block["label"], block["text"]) for block in content["blocks"]],
+        "points": [contents.said(block) for block in content["blocks"]],
     }
     every = {word for lines in texts.values() for line in lines for word in reading.words(line)}
     stemmed = {name: "\n".join(" ".join(reading.stems(line)) for line in lines) for name, lines in texts.items()}

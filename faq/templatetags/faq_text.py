@@ -1,7 +1,8 @@
-"""Words for values that an edition keeps as a code."""
+"""What an edition keeps, as readers see it."""
 
 from django import template
 
+from faq import markup
 from faq.models import Source
 
 register = template.Library()
@@ -11,3 +12,9 @@ register = template.Library()
 def kind_of_source(kind):
     """The kind's name in the reader's language."""
     return dict(Source.Kind.choices).get(kind, kind)
+
+
+@register.filter
+def text_of(block):
+    """A block's text, with its markup if it has any."""
+    return markup.render_line(block["text"]) if block.get("markup") else block["text"]
