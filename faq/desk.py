@@ -11,7 +11,7 @@ from django.db.models import Count, Q
 from django.http import HttpResponseBadRequest
 from django.urls import reverse
 
-from . import backups
+from . import backups, logins
 from .models import MissedSearch, Question, Report, Source, Topic
 from .second_factor import SecondFactorPages, missing
 
@@ -47,6 +47,8 @@ class Desk(SecondFactorPages, AdminSite):
             if missing(request.user):
                 leaves = request.path == reverse("admin:logout")
                 return self.logout(request) if leaves else self.to_second_factor(request)
+            if request.user.is_authenticated:
+                logins.note(request)
             if name := _unfit(request):
                 text = f"“{name}” has a value that cannot be looked up. Nothing was changed. Go back to /admin/.\n"
                 return HttpResponseBadRequest(text, content_type="text/plain; charset=utf-8")
@@ -59,7 +61,12 @@ class Desk(SecondFactorPages, AdminSite):
         return {**super().each_context(request), "desk_name": settings.SITE_NAME}
 
     def index(self, request, extra_context=None):
-        context = {"queue": queue(request.user), "progress": progress(), **(extra_context or {})}
+        context = {
+            "queue": queue(request.user),
+            "progress": progress(),
+            "login": logins.notice(request),
+            **(extra_context or {}),
+        }
         return super().index(request, context)
 
 

@@ -190,7 +190,11 @@ CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
 CACHES["shared"] = (
     CACHES["default"]
     if "CACHE_URL" in os.environ
-    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "kb_cache"}
+    else {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "kb_cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},  # at the usual 300, a crowd of strangers could make it forget
+    }
 )
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -14,7 +14,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from faq import content as contents
-from faq import diffing, drafts, log, publishing, working_copy
+from faq import diffing, drafts, log, logins, publishing, working_copy
 from faq.models import Event, Question
 
 
@@ -206,7 +206,7 @@ class ActPages:
         own = wrote(request.user, question) and request.user.has_perm("faq.override_second_check")
         form = OverrideForm if own else PublishForm
         lead = "The working copy becomes the next edition, which the public sees from then on. It is never changed."
-        return self._act(request, question, form, act, "Publish", "Publish now", lead, compare=True)
+        return self._act(request, question, form, act, "Publish", "Publish now", lead, compare=True, public=True)
 
     @act("faq.change_question")
     def discard(self, request, question):
@@ -224,7 +224,8 @@ class ActPages:
             return "The answer is no longer public. Its address says why. Publishing brings it back."
 
         lead = "Readers no longer find the answer, its editions or its history. The working copy stays as it is."
-        return self._act(request, question, WithdrawForm, act, "Withdraw", "Withdraw from the public site", lead)
+        button = "Withdraw from the public site"
+        return self._act(request, question, WithdrawForm, act, "Withdraw", button, lead, public=True)
 
     @act("faq.check_question")
     def check_sources(self, request, question):
@@ -239,7 +240,7 @@ class ActPages:
         )
         if question.unconfirmed and not question.live.had_part(request.user):
             lead += " It was published without a second check; yours is the second, and readers are told so."
-        return self._act(request, question, CheckForm, act, "Checked, still right", "It still holds", lead)
+        return self._act(request, question, CheckForm, act, "Checked, still right", "It still holds", lead, public=True)
 
     @act("faq.change_question")
     def restore(self, request, question):
@@ -278,12 +279,16 @@ class ActPages:
         )
         return self._act(request, question, SureForm, act, "Show the draft", "Make a link", lead)
 
-    def _act(self, request, question, form_class, act, title, button, lead, compare=False):
-        """Ask with a form, then act and go back to the question; an error of the act is shown in the form."""
+    def _act(self, request, question, form_class, act, title, button, lead, compare=False, public=False):
+        """Ask with a form, then act and go back to the question; an error of the act is shown in the form.
+
+        What is `public` at once asks for the password of whoever was away."""
         back = HttpResponseRedirect(reverse("admin:faq_question_change", args=[quote(question.pk)]))
         posted = request.method == "POST"
         form = form_class(request.POST if posted else None, initial=request.GET.dict())
-        if posted and form.is_valid():
+        if public:
+            logins.ask_again(form, request)
+        if posted and logins.accepts(form, request):
             try:
                 with transaction.atomic():
                     # From here on nobody changes it: what is acted on is what this person saw.

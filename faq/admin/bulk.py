@@ -10,7 +10,7 @@ from django.db import transaction
 from django.template.response import TemplateResponse
 from taggit.forms import TagField
 
-from faq import publishing, working_copy
+from faq import logins, publishing, working_copy
 from faq.models import Question, Topic
 from faq.models.questions import keyword_problem
 
@@ -95,14 +95,16 @@ class BulkActions:
 
 def _ask(model_admin, request, selected, name):
     """Show the act's form with what is selected; when that comes back, do it and say what was done and what refused."""
-    _, form_class, act, title, done = ACTS[name]
+    permission, form_class, act, title, done = ACTS[name]
     count = selected.count()
     if count > MOST:
         text = f"You selected {count:,} questions, and {MOST} is the most for one act. Narrow the list down."
         messages.error(request, text)
         return None
     form = form_class(request.POST if "confirmed" in request.POST else None)
-    if form.is_bound and form.is_valid():
+    if permission in ("publish", "check"):
+        logins.ask_again(form, request)
+    if form.is_bound and logins.accepts(form, request):
         _carry_out(request, selected, act, form.cleaned_data, done)
         return None
     context = {

@@ -1,0 +1,117 @@
+"""What a log-in tells its person, and the password again after a long absence."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from faq import logins, working_copy
+from faq.models import Question
+from faq.tests.conftest import logged_in
+from faq.tests.test_login import RIGHT, log_in
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def changed(library, editor):
+    row = Question.objects.get(number=2)
+    row.points.update(text="Four weeks.")
+    working_copy.refresh(row, editor)
+    return f"/admin/faq/question/{row.pk}/"
+
+
+@pytest.fixture
+def away(monkeypatch):
+    """Makes time pass for who is logged in."""
+    now = logins.time.time()
+
+    def pass_(**spans):
+        nonlocal now
+        now += timedelta(**spans).total_seconds()
+        monkeypatch.setattr(logins.time, "time", lambda: now)
+
+    return pass_
+
+
+def live():
+    return Question.objects.get(number=2).live.number
+
+
+def test_who_works_is_not_asked_again(changed, publisher, away):
+    client = logged_in(publisher)
+    for _ in range(10):
+        away(minutes=20)
+        assert client.get("/admin/").status_code == 200
+    assert b"Your password" not in client.get(f"{changed}publish/").content
+    client.post(f"{changed}publish/", {"note": "Longer."})
+    assert live() == 2
+
+
+@pytest.mark.parametrize("look_first", [True, False])
+def test_who_was_away_gives_the_password_before_something_is_public(changed, publisher, away, look_first):
+    """Also where the page was opened before: what was typed comes back."""
+    client = logged_in(publisher)
+    client.get(f"{changed}publish/")
+    away(hours=1)
+    if look_first:
+        client.get("/admin/")
+        client.get(f"{changed}publish/")
+    page = client.post(f"{changed}publish/", {"note": "It is longer now."})
+    assert live() == 1 and "Your password, again" in page.content.decode() and b"It is longer now." in page.content
+    page = client.post(f"{changed}publish/", {"note": "It is longer now.", "password": "wrong"})
+    assert live() == 1 and "This is not your password" in page.content.decode() and b"longer now" in page.content
+    client.post(f"{changed}publish/", {"note": "It is longer now.", "password": "correct horse"})
+    assert live() == 2
+    assert b"Your password" not in client.get(f"{changed}withdraw/").content
+
+
+@pytest.mark.parametrize(
+    ("act", "data"), [("publish", {"note": "A."}), ("withdraw", {"because": "A."}), ("check", {"comment": "A."})]
+)
+def test_every_act_that_the_public_sees_asks(changed, publisher, away, act, data):
+    client = logged_in(publisher)
+    away(hours=2)
+    response = client.post(f"{changed}{act}/", data)
+    assert response.status_code == 200 and "Your password, again" in response.content.decode()
+
+
+@pytest.mark.parametrize("act", ["submit", "discard", "link"])
+def test_acts_that_the_public_does_not_see_do_not_ask(changed, editor, away, act):
+    client = logged_in(editor)
+    away(hours=2)
+    assert client.post(f"{changed}{act}/", {}).status_code == 302
+
+
+def test_a_selection_asks_as_well(changed, publisher, away):
+    client, row = logged_in(publisher), Question.objects.get(number=2)
+    away(hours=2)
+    data = {"action": "publish", "_selected_action": row.pk, "confirmed": "yes", "note": "A.",
+            "seen": f"{row.pk}:{row.digest}"}  # fmt: skip
+    assert "Your password, again" in client.post("/admin/faq/question/", data).content.decode()
+    assert live() == 1
+    client.post("/admin/faq/question/", data | {"password": "correct horse"})
+    assert live() == 2
+
+
+def test_guessing_the_password_there_ends_like_guessing_it_at_the_door(changed, publisher, away):
+    client = logged_in(publisher)
+    away(hours=2)
+    for attempt in range(11):
+        response = client.post(f"{changed}publish/", {"note": "A.", "password": f"wrong {attempt}"})
+    assert response.status_code == 429 and live() == 1
+
+
+def test_the_desk_says_when_somebody_else_tried(editor):
+    first = Client()
+    log_in(first)
+    assert b"failed before this one" not in first.get("/admin/").content
+    for attempt in range(3):
+        log_in(Client(), password=f"wrong {attempt}")
+    second = Client()
+    log_in(second, password=RIGHT)
+    page = second.get("/admin/").content.decode()
+    assert "3 log-ins with your name failed before this one" in page and "You were here before on" in page
+    third = Client()
+    log_in(third)
+    assert b"failed before this one" not in third.get("/admin/").content
