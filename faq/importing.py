@@ -180,13 +180,13 @@ def _import_batch(batch, collection, labels, report, publish):
             question.imported, question.seed_conflict = theirs, ""
         report.outcomes.append((parsed.number, outcome))
         known[parsed.number] = question
-    Question.objects.bulk_create(new)
-    labels.attach(new)
-    working_copy.write_points(written)
     for question, points in written:
         working_copy.note(question, working_copy.content(question, points))
         question._prefetched_objects_cache = {"points": points}
-    working_copy.store([*touched, *new], ["text", "last_key", "imported", "seed_conflict", *working_copy.NOTED])
+    Question.objects.bulk_create(new)
+    labels.attach(new)
+    working_copy.store(touched, ["text", "last_key", "imported", "seed_conflict", *working_copy.NOTED])
+    working_copy.write_points(written)
     outcomes = dict(report.outcomes[-len(batch) :])
     log.append(
         *(

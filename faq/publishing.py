@@ -247,7 +247,8 @@ def problem_with(content):
                 )
         else:
             parent = block["kind"] == seedfile.NUMBERED
-    blocking = [finding for finding in wording.review(content) if finding.kind in settings.WORDING_BLOCKS]
+    blocks_publishing = settings.WORDING_BLOCKS
+    blocking = blocks_publishing and [f for f in wording.review(content) if f.kind in blocks_publishing]
     if blocking:
         kind, quote = wording.KINDS[blocking[0].kind], blocking[0].quote
         return f"{kind}: “{quote}”. {blocking[0].why} This site publishes no answer with such words."

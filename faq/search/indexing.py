@@ -53,8 +53,9 @@ def entry(question, found_by):
         "found_by": sorted(found_by),
         "points": [contents.said(block) for block in content["blocks"]],
     }
-    every = {word for lines in texts.values() for line in lines for word in reading.words(line)}
-    stemmed = {name: "\n".join(" ".join(reading.stems(line)) for line in lines) for name, lines in texts.items()}
+    read = {name: [reading.words(line) for line in lines] for name, lines in texts.items()}
+    every = {word for lines in read.values() for line in lines for word in line}
+    stemmed = {name: "\n".join(" ".join(map(stem, line)) for line in lines) for name, lines in read.items()}
     return SearchText(
         question=question,
         edition=question.live,

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .stemming import stem
 
@@ -91,7 +92,7 @@ def read(text: str) -> Query:
 
 def words(text: str) -> list[str]:
     """All words of a text, folded, in order."""
-    return [word for word, _, _ in places(text)]
+    return list(filter(None, map(fold, _WORD.findall(text))))
 
 
 def places(text: str) -> list[tuple[str, int, int]]:
@@ -102,6 +103,11 @@ def places(text: str) -> list[tuple[str, int, int]]:
 
 def fold(word: str) -> str:
     """Lower case, without accents, apostrophes and 's, so that what looks the same is the same. May become empty."""
+    return _fold(word) if len(word) <= MAX_LETTERS else _fold.__wrapped__(word)
+
+
+@lru_cache(maxsize=20_000)  # of usual words: they come again and again
+def _fold(word: str) -> str:
     if word.isascii() and word.isalnum():
         return word.lower()[:MAX_LETTERS]
     plain = unicodedata.normalize("NFKD", _POSSESSIVE.sub("", word)).casefold()

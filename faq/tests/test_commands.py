@@ -126,6 +126,23 @@ def test_commands_name_what_does_not_exist_and_what_does(site, tmp_path):
     assert "Collections here: none." in site.manage("write_fixture", "nothing", code=1).stderr.decode()
 
 
+def test_of_several_files_all_are_imported_or_none(site, tmp_path):
+    files = []
+    for name in ("cards", "lanes"):
+        files.append(tmp_path / f"{name}.txt")
+        files[-1].write_text("1. May I?\nYes.\n2. Must I?\nNo.\n")
+    bad = tmp_path / "bad.txt"
+    bad.write_text("This is no question.\n")
+    refused = site.manage("import_seed", *files, bad, "--publish", code=1).stderr.decode()
+    assert "bad.txt, line 1" in refused and "Nothing was imported." in refused
+    twice = site.manage("import_seed", files[0], files[0], code=1).stderr.decode()
+    assert "are both the collection cards" in twice
+    assert "is for one file" in site.manage("import_seed", *files, "--title", "Both", code=1).stderr.decode()
+    assert site.manage("import_seed", *files, "--publish").stdout.decode() == (
+        "cards: 2 questions: 2 new. 2 published.\nlanes: 2 questions: 2 new. 2 published.\n"
+    )
+
+
 def test_an_export_with_a_gap_says_that_it_cannot_be_imported_again(site, tmp_path):
     (tmp_path / "library.txt").write_text(LIBRARY)
     site.manage("import_seed", tmp_path / "library.txt", "--publish")

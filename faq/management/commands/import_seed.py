@@ -1,8 +1,10 @@
-"""Import a seed file into a collection."""
+"""Import seed files, each into a collection."""
 
+from functools import partial
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.utils.text import slugify
 from tqdm import tqdm
 
@@ -13,11 +15,11 @@ class Command(BaseCommand):
     help = (
         "Import a seed file (numbered questions and answers) as drafts, or with --publish for the public to read. "
         "A file with the same name and the ending .toml beside it, the manifest, gives title, topics and tags. "
-        "Importing again merges: what an editor wrote is never overwritten."
+        "Importing again merges: what an editor wrote is never overwritten. Of several files, all are imported or none."
     )
 
     def add_arguments(self, parser):
-        parser.add_argument("file", type=Path, help="the seed file")
+        parser.add_argument("file", type=Path, nargs="+", help="the seed file, or several")
         parser.add_argument("--publish", action="store_true", help="seal what is new or changed, marked as unchecked")
         parser.add_argument("--dry-run", action="store_true", help="say what would change, and write nothing")
         parser.add_argument("--manifest", type=Path, help="the manifest, if it is not beside the seed file")
@@ -26,33 +28,56 @@ class Command(BaseCommand):
             parser.add_argument(f"--{name}", help=f"the collection's {name}, if there is no manifest")
 
     def handle(self, file, publish, dry_run, collection, verbosity, **options):
-        document = self._document(file)
-        about = self._manifest(file, options, document)
-        slug = self._slug(collection or about.slug or slugify(file.stem))
-        report = importing.import_document(
-            document,
-            about,
-            slug,
-            publish=publish,
-            dry_run=dry_run,
-            progress=lambda questions: tqdm(
-                questions, total=len(document.questions), unit=" questions", disable=None, leave=False
-            ),
-        )
-        self._tell(report, dry_run, verbosity)
+        if len(file) > 1:
+            self._refuse_options_of_one(options | {"collection": collection})
+        # All are read before the first is imported, but only one is held in memory at a time.
+        slugs: dict[str, Path] = {}
+        for path in file:
+            document, about = self._read(path, options, warn=True)
+            slug = self._slug(collection or about.slug or slugify(path.stem))
+            if slug in slugs:
+                raise CommandError(f"{slugs[slug]} and {path} are both the collection {slug}. Nothing was imported.")
+            slugs[slug] = path
+        reports = []
+        with transaction.atomic():
+            for slug, path in slugs.items():
+                if len(file) > 1:
+                    document, about = self._read(path, options)
+                bar = partial(
+                    tqdm, desc=slug, total=len(document.questions), unit=" questions", disable=None, leave=False
+                )
+                reports.append(
+                    importing.import_document(document, about, slug, publish=publish, dry_run=dry_run, progress=bar)
+                )
+            if dry_run:
+                transaction.set_rollback(True)
+        for report in reports:
+            self._tell(report, verbosity if not dry_run else 2)
+        if dry_run:
+            self.stdout.write("This was a dry run: nothing was written.")
 
-    def _document(self, file):
+    def _refuse_options_of_one(self, options):
+        for name in ("collection", "manifest", "title", "jurisdiction", "language", "origin"):
+            if options[name]:
+                raise CommandError(f"--{name} is for one file. Give each file a manifest of its own instead.")
+
+    def _read(self, file, options, warn=False):
+        """The document in a file and what its manifest says of it. Warnings are shown where `warn` is set."""
+        document = self._document(file, warn)
+        return document, self._manifest(file, options, document, warn)
+
+    def _document(self, file, warn):
         try:
             document = seedfile.parse(file.read_bytes())
         except OSError as error:
             raise CommandError(f"{file} cannot be read ({error.strerror}). Nothing was imported.") from None
         except seedfile.SeedError as error:
             raise CommandError(f"{file}, {error} Nothing was imported.") from None
-        for warning in document.warnings:
+        for warning in document.warnings if warn else ():
             self.stderr.write(self.style.WARNING(f"{file}, warning, {warning}"))
         return document
 
-    def _manifest(self, file, options, document):
+    def _manifest(self, file, options, document, warn):
         path = options["manifest"] or file.with_suffix(".toml")
         given = {name: options[name] for name in ("title", "jurisdiction", "language", "origin") if options[name]}
         if not path.exists():
@@ -72,7 +97,7 @@ class Command(BaseCommand):
         except manifest.ManifestError as error:
             problems = "\n".join(f"  - {problem}" for problem in error.problems)
             raise CommandError(f"The manifest {path} does not fit:\n{problems}\nNothing was imported.") from None
-        for warning in warnings:
+        for warning in warnings if warn else ():
             self.stderr.write(self.style.WARNING(f"{path}, warning: {warning}"))
         return about
 
@@ -84,14 +109,12 @@ class Command(BaseCommand):
             "digits and hyphens."
         )
 
-    def _tell(self, report, dry_run, verbosity):
+    def _tell(self, report, verbosity):
         for number, outcome in report.outcomes:
-            if dry_run or verbosity > 1 or outcome in (importing.CONFLICT, importing.KEPT):
+            if verbosity > 1 or outcome in (importing.CONFLICT, importing.KEPT):
                 self.stdout.write(f"  question {number}: {outcome}")
         for number, why in report.held.items():
             self.stdout.write(self.style.WARNING(f"  question {number} was not published: {why}."))
         for notice in report.notices:
             self.stdout.write(f"  {notice}")
         self.stdout.write(self.style.SUCCESS(f"{report.collection.slug}: {report}"))
-        if dry_run:
-            self.stdout.write("This was a dry run: nothing was written.")
