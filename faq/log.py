@@ -142,5 +142,7 @@ def _tells_of(event, edition):
     if event is None:
         return True
     facts = {"note": edition.change_note, **{name: getattr(edition, name) for name in SEALED}}
+    if "at" in event.details:  # not in entries of earlier versions
+        facts["at"] = edition.published_at.isoformat()
     told = {name: event.details.get(name) for name in facts}
     return event.by == edition.approved_by and told == facts

@@ -143,7 +143,7 @@ def seal(pairs, override=""):
         question.checked_on = question.check_due = None
         question.unconfirmed = bool(override)
         facts = {name: getattr(edition, name) for name in log.SEALED}
-        facts |= {"edition": edition.number, "note": edition.change_note}
+        facts |= {"edition": edition.number, "note": edition.change_note, "at": edition.published_at.isoformat()}
         if override:
             facts["override"] = override
         entries.append(Entry(Event.Act.PUBLISHED, question, edition.approved_by, facts))

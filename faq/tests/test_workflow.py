@@ -243,6 +243,10 @@ def test_the_log_follows_and_editions_are_as_sealed(library, editor, publisher):
         ("UPDATE faq_event SET previous = hash WHERE number = 5", "Entry 5 does not follow"),
         ("UPDATE faq_edition SET content = '{}' WHERE number = 2", "Edition 2 of library 2 is not what was sealed."),
         ("UPDATE faq_edition SET digest = 'x' WHERE number = 2", "Edition 2 of library 2 is not what was sealed."),
+        (
+            "UPDATE faq_edition SET published_at = '2020-01-01 10:00:00' WHERE number = 2",
+            "Edition 2 of library 2 is not what was sealed.",
+        ),
     ],
 )
 def test_whoever_changes_the_database_by_hand_is_found_out(library, editor, publisher, sql, problem):
