@@ -94,13 +94,17 @@ class Kept:
         return self._holds if same_day and now - self._known < ON_TRUST else None
 
     def _ask(self, environ, start_response, key, holds):
-        """The application's answer, kept if it may be. It is asked without conditions, since a 304 has no body."""
-        begun = []
+        """The application's answer, kept if it may be.
+
+        It is asked without conditions, since a 304 has no body, and for the one encoding that the key names: it must
+        not choose by a header that says more than the key does."""
+        begun, asked = [], {name: environ[name] for name in environ if name not in _CONDITIONS}
+        asked["HTTP_ACCEPT_ENCODING"] = key[0]
 
         def begin(*arguments):
             begun[:] = arguments
 
-        answer = self._application({name: environ[name] for name in environ if name not in _CONDITIONS}, begin)
+        answer = self._application(asked, begin)
         status, headers, *_ = begun
         if not _is_for_all(status, headers):
             start_response(*begun)

@@ -150,6 +150,14 @@ def test_what_is_asked_for_again_is_compressed_as_well_as_can_be(site):
 
 
 @pure
+def test_the_application_chooses_by_what_the_key_says_and_nothing_else(site):
+    """Else somebody who refuses one encoding in an odd way could leave it for those who cannot read it."""
+    for accepted, asked in [("br;q=0, gzip", "gzip"), ("gzip;q=0.5, br;q=0.1", "br"), ("zstd", ""), ("GZIP", "")]:
+        site.get("/" + accepted, HTTP_ACCEPT_ENCODING=accepted)
+        assert site.asked[-1]["HTTP_ACCEPT_ENCODING"] == asked
+
+
+@pure
 def test_memory_is_bounded_and_what_is_asked_for_stays(site, monkeypatch):
     monkeypatch.setattr(kept, "MOST", 20 * (len(TEXT) + 3000))
     for number in range(1000):
