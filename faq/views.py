@@ -1,5 +1,6 @@
 """The public site. Each view reads live editions only, through `Question.objects.public()`."""
 
+import sys
 from itertools import pairwise
 
 from django.core import signing
@@ -9,14 +10,13 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Exists, OuterRef, Q
 from django.http import Http404, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404, render
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from . import backups, diffing, drafts, paging, publishing, reporting, structured_data
+from . import backups, diffing, drafts, failing, paging, publishing, reporting, structured_data
 from .around import around
 from .filters import QuestionFilter
 from .models import Collection, Edition, Question, Report, Topic
@@ -246,8 +246,8 @@ def not_found(request, exception):
 
 
 def server_error(request):
-    """Without the request, so that nothing is looked up for it: that may be what failed."""
-    return HttpResponse(render_to_string("500.html"), status=500)
+    """The page for whatever no view expected; Django calls this while it handles that."""
+    return failing.answer(request, sys.exception())
 
 
 def _known(collection, number, questions):

@@ -1,0 +1,123 @@
+"""Things that the site needs are taken away: readers read what can be read, editors are told, and nothing is lost."""
+
+import errno
+import re
+
+import psycopg
+import pytest
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, ProgrammingError, connection
+from django.test import Client, RequestFactory
+
+from faq import failing
+from faq.tests.conftest import logged_in
+from faq.tests.test_admin import form_data, page_of, question
+
+
+def patient(client):
+    """The client, seeing the page of an error instead of the error."""
+    client.raise_request_exception = False
+    return client
+
+
+def words_of(response):
+    """The title and the first paragraph of a page that stands alone."""
+    found = re.findall(r"<h1>(.*?)</h1>|<p class=\"lead\">(.*?)</p>", response.content.decode(), re.DOTALL)
+    return [" ".join("".join(pair).split()) for pair in found]
+
+
+class nothing_can_be_written:
+    """The database refuses every write, in its own words (SQLite)."""
+
+    def __enter__(self):
+        connection.cursor().execute("PRAGMA query_only = ON")
+
+    def __exit__(self, *_):
+        connection.cursor().execute("PRAGMA query_only = OFF")
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize(
+    ("wrapped", "state", "fault"),
+    [
+        (OperationalError, "08006", failing.GONE), (OperationalError, "57P01", failing.GONE),
+        (OperationalError, "57P03", failing.GONE), (OperationalError, "53300", failing.GONE),
+        (OperationalError, "53100", failing.FULL), (InternalError, "25006", failing.READ_ONLY),
+        (OperationalError, "40P01", failing.BUSY), (OperationalError, "55P03", failing.BUSY),
+        (InternalError, "XX001", failing.DAMAGED), (DatabaseError, "22012", None), (ProgrammingError, "42703", None),
+    ],
+)  # fmt: skip
+def test_what_postgresql_says_is_told_apart_by_its_code(wrapped, state, fault):
+    error = wrapped("words in any language")
+    error.__cause__ = psycopg.errors.lookup(state)("words in any language")
+    assert failing.fault_of(error) is fault
+
+
+@pytest.mark.pure
+def test_a_server_that_is_not_there_and_a_full_disk_are_told_apart_from_mistakes():
+    silent = OperationalError("connection refused")
+    silent.__cause__ = psycopg.OperationalError("connection refused")
+    closed = InterfaceError("the connection is closed")
+    closed.__cause__ = psycopg.InterfaceError("the connection is closed")
+    assert failing.fault_of(silent) is failing.fault_of(closed) is failing.GONE
+    assert failing.fault_of(OSError(errno.ENOSPC, "No space left on device")) is failing.FULL
+    assert failing.fault_of(ValueError("a mistake")) is failing.fault_of(FileNotFoundError()) is None
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+def test_a_save_that_cannot_be_stored_gives_back_what_was_typed_and_can_be_sent_again(library, editor):
+    client = patient(logged_in(editor))
+    typed = form_data(client, question()) | {"points-0-text": "Four weeks & <b>more</b>."}
+    with nothing_can_be_written():
+        refused = client.post(page_of(question()), typed)
+    assert refused.status_code == 503 and refused["Retry-After"] == "60" and refused["Cache-Control"] == "no-store"
+    assert words_of(refused) == ["Nothing can be stored at the moment", "The database is read-only."]
+    html = refused.content.decode()
+    assert "Nothing of what you sent was saved or published" in html
+    assert "Four weeks &amp; &lt;b&gt;more&lt;/b&gt;.</textarea>" in html and "Points 1, text" in html
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', html))
+    assert hidden["seen"] == typed["seen"] and f'action="{page_of(question())}"' in html
+    assert client.post(page_of(question()), typed).status_code == 302
+    assert question().points.first().text == "Four weeks & <b>more</b>."
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+def test_a_reader_whose_report_cannot_be_stored_keeps_their_words(library, client):
+    address = f"{question().get_absolute_url().rpartition('how')[0]}report/"
+    with nothing_can_be_written():
+        refused = patient(client).post(f"/es{address}", {"point": "", "website": "", "text": "The date is wrong."})
+    assert refused.status_code == 503
+    assert words_of(refused)[0] == "En este momento no se puede guardar nada"
+    assert "The date is wrong.</textarea>" in refused.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+def test_no_password_is_ever_shown_again(library, editor):
+    with nothing_can_be_written():
+        refused = patient(Client()).post("/admin/login/", {"username": "erin", "password": "correct horse"})
+    assert refused.status_code == 503 and "correct horse" not in refused.content.decode()
+
+
+@pytest.mark.django_db
+def test_another_site_cannot_make_this_one_show_its_words(library, editor, monkeypatch):
+    request = RequestFactory().post("/admin/", {"text": "Words of another site."})
+    request.resolver_match = None
+    error = OSError(errno.ENOSPC, "No space left on device")
+    assert "Words of another site" not in failing.answer(request, error).content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+@pytest.mark.parametrize(("prefix", "title"), [("", "The search does not work"), ("/es", "La búsqueda no funciona")])
+def test_without_the_index_a_search_leads_to_the_topics_and_everything_else_works(library, client, prefix, title):
+    connection.cursor().execute("DROP TABLE faq_search")
+    refused = patient(client).get(f"{prefix}/questions/?q=book")
+    assert refused.status_code == 503 and refused["Cache-Control"] == "no-store"
+    assert words_of(refused)[0].startswith(title)
+    assert re.findall(r'<li>\s*<a href="([^"]*)">', refused.content.decode()) == [
+        f"{prefix}/topics/cards/", f"{prefix}/topics/visits/"
+    ]  # fmt: skip
+    for address in ("/", "/questions/", "/topics/cards/", question().get_absolute_url(), "/changes.atom"):
+        assert client.get(f"{prefix}{address}" if address != "/changes.atom" else address).status_code == 200
