@@ -48,6 +48,7 @@ class _Reader:
             self._read = self._read_postgresql
         else:
             self._cursor = self._wrapper.connection.cursor()
+            self._outlived = getattr(self._wrapper.connection, "outlived", bool)  # see kb_site.sqlite_file
             self._read = self._read_sqlite
 
     def ask(self):
@@ -60,6 +61,8 @@ class _Reader:
         self._wrapper.close()
 
     def _read_sqlite(self):
+        if self._outlived():
+            raise self._error("Another file is in the place of the one that was opened.")
         row = self._cursor.execute(SQL).fetchone()
         return row[0] if row else UNKNOWN
 

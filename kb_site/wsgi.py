@@ -6,6 +6,8 @@ import re
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
+from . import sqlite_file
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kb_site.settings")
 
 _CHARSET = re.compile(r"""\s*;\s*charset\s*=\s*(?!["']?utf-?8\b)[^;]*""", re.IGNORECASE)
@@ -24,6 +26,7 @@ def utf8_only(application):
 
 
 application = utf8_only(get_wsgi_application())
+sqlite_file.use_existing()
 if settings.KEEP_PAGES:
     from faq import version
 

@@ -11,6 +11,7 @@ from django.test import Client, RequestFactory
 from faq import failing
 from faq.tests.conftest import logged_in
 from faq.tests.test_admin import form_data, page_of, question
+from kb_site import sqlite_file
 
 
 def patient(client):
@@ -121,3 +122,31 @@ def test_without_the_index_a_search_leads_to_the_topics_and_everything_else_work
     ]  # fmt: skip
     for address in ("/", "/questions/", "/topics/cards/", question().get_absolute_url(), "/changes.atom"):
         assert client.get(f"{prefix}{address}" if address != "/changes.atom" else address).status_code == 200
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "kb.sqlite3"
+    path.touch()
+    return path
+
+
+@pytest.mark.pure
+def test_a_missing_file_is_never_made(tmp_path):
+    with pytest.raises(sqlite_file.sqlite3.OperationalError, match="unable to open database file"):
+        sqlite_file.Existing(tmp_path / "kb.sqlite3", uri=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.pure
+def test_a_connection_is_given_up_when_its_file_is_another_one_and_kept_while_it_is_the_same(file):
+    opened = sqlite_file.Existing(file, uri=True)
+    assert not opened.outlived()
+    file.rename(file.with_name("away"))
+    assert opened.outlived()
+    file.with_name("away").rename(file)
+    assert not opened.outlived()
+    file.with_name("other").touch()
+    file.with_name("other").rename(file)
+    assert opened.outlived()
+    opened.close()
