@@ -24,9 +24,9 @@ def _tagged(instance, **kwargs):
 
 
 @receiver(m2m_changed, sender=QuestionTag, dispatch_uid="faq.search.tags")
-def _tags(instance, action, **kwargs):
-    """Taggit's own verbs write many rows at once."""
-    if action.startswith("post_"):
+def _tags(instance, action, pk_set, **kwargs):
+    """Taggit's own verbs write many rows at once, and tell of it also where there was nothing to write."""
+    if action.startswith("post_") and pk_set != set():
         indexing.index_ids([instance.pk])
 
 

@@ -7,8 +7,10 @@ import psycopg
 import pytest
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, ProgrammingError, connection
 from django.test import Client, RequestFactory
+from taggit.models import Tag
 
 from faq import failing
+from faq.models import QuestionTag, SearchText
 from faq.tests.conftest import logged_in
 from faq.tests.test_admin import form_data, page_of, question
 from kb_site import sqlite_file
@@ -122,6 +124,29 @@ def test_without_the_index_a_search_leads_to_the_topics_and_everything_else_work
     ]  # fmt: skip
     for address in ("/", "/questions/", "/topics/cards/", question().get_absolute_url(), "/changes.atom"):
         assert client.get(f"{prefix}{address}" if address != "/changes.atom" else address).status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+def test_without_the_index_editors_save_and_are_told_why_nothing_is_published(library, editor, publisher):
+    client = logged_in(editor)
+    typed = form_data(client, question()) | {"points-0-text": "Four weeks."}
+    connection.cursor().execute("DROP TABLE faq_search")
+    assert client.post(page_of(question()), typed).status_code == 302
+    refused = patient(logged_in(publisher)).post(page_of(question(), "publish"), {"note": "Four weeks now."})
+    assert refused.status_code == 503 and "manage.py rebuild_search" in words_of(refused)[1]
+    assert question().editions.count() == 1 and "Four weeks now.</textarea>" in refused.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_save_that_changes_no_keyword_leaves_the_index_alone(library, editor):
+    SearchText.objects.filter(question=question()).update(title="as it was")
+    client = logged_in(editor)
+    assert client.post(page_of(question()), form_data(client, question())).status_code == 302
+    assert SearchText.objects.get(question=question()).title == "as it was"
+    question().tags.set([Tag.objects.create(name="loan")])
+    assert SearchText.objects.get(question=question()).title != "as it was"
+    assert QuestionTag.objects.filter(content_object=question()).count() == 1
 
 
 @pytest.fixture
