@@ -1,11 +1,13 @@
 """Questions in the admin: the list, and one page with the working copy and its points."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import DatabaseError
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from taggit.forms import TagWidget
@@ -176,7 +178,9 @@ class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
         """Who else has this page open, as far as one can know; and note that this person has."""
         now = timezone.now()
         if request.method == "GET" and self.has_change_permission(request, question):
-            Presence.objects.update_or_create(question=question, user=request.user, defaults={"since": now})
+            # Where nothing can be stored, the question can be read all the same.
+            with suppress(DatabaseError):
+                Presence.objects.update_or_create(question=question, user=request.user, defaults={"since": now})
         others = Presence.objects.filter(question=question, since__gt=now - PRESENT).exclude(user=request.user)
         return others.select_related("user")
 

@@ -10,7 +10,7 @@ from django.test import Client, RequestFactory
 from taggit.models import Tag
 
 from faq import failing
-from faq.models import QuestionTag, SearchText
+from faq.models import Presence, QuestionTag, SearchText
 from faq.tests.conftest import logged_in
 from faq.tests.test_admin import form_data, page_of, question
 from kb_site import sqlite_file
@@ -109,6 +109,16 @@ def test_another_site_cannot_make_this_one_show_its_words(library, editor, monke
     request.resolver_match = None
     error = OSError(errno.ENOSPC, "No space left on device")
     assert "Words of another site" not in failing.answer(request, error).content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+def test_a_question_can_be_opened_while_nothing_can_be_stored(library, editor):
+    client = logged_in(editor)
+    with nothing_can_be_written():
+        opened = client.get(page_of(question()))
+    assert opened.status_code == 200 and "Three weeks. A reminder is sent before.</textarea>" in opened.content.decode()
+    assert not Presence.objects.exists()
 
 
 @pytest.mark.django_db
