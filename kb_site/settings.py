@@ -183,9 +183,16 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     INSTALLED_APPS.append("django.contrib.postgres")
+    # Whoever asks while the server's machine is away is told so soon.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+if "redis" in CACHES["default"]["BACKEND"]:
+    # A cache that takes connections and says nothing must not hold up whoever asks it.
+    CACHES["default"]["OPTIONS"] = {
+        "socket_connect_timeout": 1, "socket_timeout": 1, **CACHES["default"].get("OPTIONS", {}),
+    }  # fmt: skip
 # What all processes must know of each other, such as failed log-ins; without a cache of their own, in the database.
 CACHES["shared"] = (
     CACHES["default"]

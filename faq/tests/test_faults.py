@@ -5,6 +5,8 @@ import re
 
 import psycopg
 import pytest
+from django.core.cache import caches
+from django.core.cache.backends.redis import RedisCache
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, ProgrammingError, connection
 from django.test import Client, RequestFactory
 from taggit.models import Tag
@@ -157,6 +159,13 @@ def test_a_save_that_changes_no_keyword_leaves_the_index_alone(library, editor):
     question().tags.set([Tag.objects.create(name="loan")])
     assert SearchText.objects.get(question=question()).title != "as it was"
     assert QuestionTag.objects.filter(content_object=question()).count() == 1
+
+
+@pytest.mark.django_db
+def test_the_desk_does_without_its_cache(library, editor, monkeypatch):
+    nobody = RedisCache("redis://127.0.0.1:1/1", {})
+    monkeypatch.setattr(type(caches), "__getitem__", lambda self, alias: nobody)
+    assert "Library cards" in logged_in(editor).get("/admin/").content.decode()
 
 
 @pytest.fixture
