@@ -33,9 +33,10 @@ def test_the_lock_pins_and_hashes_everything_and_names_no_registry(name):
     assert len(pins) == len(re.findall(r"^[^\s#]", text, re.M))
     assert "://" not in text and "index" not in text.lower() and "find-links" not in text
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["postgres"]]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["postgres"], *extras["redis"]]
     if name == "requirements-dev.txt":
-        wanted += project["optional-dependencies"]["dev"]
+        wanted += extras["dev"]
     names = {re.match(r"[A-Za-z0-9._-]+", entry)[0].lower() for entry in wanted}
     assert names <= {pin[0] for pin in pins}
 
