@@ -22,7 +22,8 @@ run: venv-run ## make everything ready and start the site (Ctrl-C stops it)
 	@.venv/bin/python -c "$$CHECK_ADDRESS" "$(HOST)" "$(PORT)"
 	@.venv/bin/python manage.py prepare
 	@exec .venv/bin/python -c "$$SERVE" .venv/bin/granian --interface wsgi --host "$(HOST)" --port "$(PORT)" \
-	  --workers 2 --blocking-threads 1 --no-ws --workers-kill-timeout 10 --log-level warning kb_site.wsgi:application
+	  --workers 2 --blocking-threads 1 --no-ws --workers-kill-timeout 10 --respawn-failed-workers --log-level warning \
+	  kb_site.wsgi:application
 
 # A second granian on the same port would start without a word and answer every other request. What it cannot make out
 # (it takes addresses in numbers only) it tells in fifty lines.
