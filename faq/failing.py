@@ -47,6 +47,11 @@ CACHE = Fault(
     "The cache does not answer. Failed log-ins are counted there, so nobody can log in until it does. Whoever is "
     "logged in already can go on.",
 )
+STATIC = Fault(
+    _TITLE,
+    _AWAY,
+    "A style sheet or script is missing. Whoever runs the site mends that with: manage.py collectstatic",
+)
 SEARCH = Fault(
     _("The search does not work at the moment"),
     _("All answers can be read as always."),
@@ -82,6 +87,8 @@ def fault_of(error: BaseException | None) -> Fault | None:
     client = sys.modules.get("redis.exceptions")  # not loaded for this: it is big, and few have it
     if client and isinstance(error, client.RedisError):
         return CACHE
+    if isinstance(error, FileNotFoundError) and str(error.filename).startswith(str(settings.STATIC_ROOT)):
+        return STATIC
     if isinstance(error, OSError):
         return _BY_SYSTEM.get(error.errno or 0)
     if not isinstance(error, Error):
@@ -91,8 +98,9 @@ def fault_of(error: BaseException | None) -> Fault | None:
     # SQLite calls what a file of the search index lacks by the same name as what the whole file lacks.
     if _OF_SEARCH.search(text) and (name in ("SQLITE_ERROR", "SQLITE_CORRUPT") or (state or "").startswith("42")):
         return SEARCH
-    for known, fault in (_BY_SQLITE.items() if name else _BY_POSTGRESQL.items()) if name or state else ():
-        if (name or state).startswith(known):
+    table, word = (_BY_SQLITE, name) if name else (_BY_POSTGRESQL, state or "")
+    for start, fault in table.items():
+        if word.startswith(start):
             return fault
     if _NO_TABLE.search(text):
         return EMPTY

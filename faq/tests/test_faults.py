@@ -15,7 +15,7 @@ from faq import failing
 from faq.models import Presence, QuestionTag, SearchText
 from faq.tests.conftest import logged_in
 from faq.tests.test_admin import form_data, page_of, question
-from kb_site import sqlite_file
+from kb_site import sqlite_file, static_files
 
 
 def patient(client):
@@ -166,6 +166,15 @@ def test_the_desk_does_without_its_cache(library, editor, monkeypatch):
     nobody = RedisCache("redis://127.0.0.1:1/1", {})
     monkeypatch.setattr(type(caches), "__getitem__", lambda self, alias: nobody)
     assert "Library cards" in logged_in(editor).get("/admin/").content.decode()
+
+
+@pytest.mark.pure
+def test_a_page_without_its_style_sheet_can_be_read(tmp_path, settings):
+    missing = static_files.Storage(location=tmp_path, base_url="/static/")
+    assert missing.url("css/site.css") == "/static/css/site.css"
+    settings.STATIC_ROOT = tmp_path
+    gone = FileNotFoundError(errno.ENOENT, "No such file", str(tmp_path / "css" / "site.css"))
+    assert failing.fault_of(gone) is failing.STATIC
 
 
 @pytest.fixture
