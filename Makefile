@@ -8,7 +8,7 @@ VAR_DIR ?= var
 export HOST PORT VAR_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgres story relevance screenshots lint format check lock clean venv-run venv-dev
+.PHONY: help run test test-sqlite test-postgres story faults relevance screenshots lint format check lock clean venv-run venv-dev
 # The targets share .venv, and two test runs at once would only slow each other down.
 .NOTPARALLEL:
 
@@ -82,6 +82,12 @@ test-postgres: venv-dev ## run the tests that need a database on PostgreSQL alon
 
 story: venv-run ## follow one answer from the import to the public and off it again, on a scratch database
 	@.venv/bin/python ops/story.py
+
+# The ground gives way for real: root in a scratch folder mounts a small disk, and makes files immutable.
+KILLS ?= 200
+LOAD ?= 60
+faults: venv-dev ## take the disk, the database, the cache and more away, kill what writes (KILLS=200), and load (LOAD=60)
+	@$(own_settings) exec .venv/bin/python -m ops.faults --kills $(KILLS) --load $(LOAD)
 
 relevance: venv-dev ## measure how good the search is, on SQLite and then on PostgreSQL
 	@$(own_settings) .venv/bin/python ops/relevance.py

@@ -98,13 +98,15 @@ def free_port() -> int:
 
 
 class Server:
-    """A PostgreSQL server in a temporary folder."""
+    """A PostgreSQL server in a temporary folder, which is made `inside` another one or where such folders are."""
 
-    def __init__(self, programs: Path):
+    def __init__(self, programs: Path, inside: Path | None = None):
         self.programs = programs
         self.process: subprocess.Popen | None = None
         user = other_user()
-        self.folder = Path(tempfile.mkdtemp(prefix="kb-postgres-", dir=reachable_folder() if user else None))
+        self.folder = Path(
+            tempfile.mkdtemp(prefix="kb-postgres-", dir=inside or (reachable_folder() if user else None))
+        )
         self.data, self.log = self.folder / "data", self.folder / "log"
         # PG* variables of this shell speak of other servers.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}

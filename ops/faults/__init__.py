@@ -1,0 +1,1 @@
+"""The site with things taken away from it: `make faults` (see `__main__`)."""
