@@ -109,6 +109,13 @@ def fault_of(error: BaseException | None) -> Fault | None:
     return GONE if psycopg and not state and type(driver).__name__ in ("OperationalError", "InterfaceError") else None
 
 
+def fault_behind(error: BaseException | None) -> Fault | None:
+    """The same of an exception that was raised while another one was handled, such as a session's."""
+    while error and not fault_of(error):
+        error = error.__context__
+    return fault_of(error)
+
+
 def answer(request: HttpRequest, error: BaseException | None) -> HttpResponse:
     """The page for whoever ran into `error`: 503 in words where it is known, else 500."""
     fault = fault_of(error)

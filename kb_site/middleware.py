@@ -7,9 +7,14 @@ import re
 import brotli
 from csp.constants import SELF
 from django.conf import settings
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.db import DatabaseError
 from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import get_conditional_response, patch_vary_headers
+
+from faq import failing
 
 _NOTHING = ", ".join(
     f"{feature}=()"
@@ -47,6 +52,18 @@ def permissions_policy(get_response):
         return response
 
     return middleware
+
+
+class Sessions(SessionMiddleware):
+    """Shows a page also where what the session would note of it, such as when somebody was here, cannot be stored."""
+
+    def process_response(self, request, response):
+        try:
+            return super().process_response(request, response)
+        except (DatabaseError, SessionInterrupted) as error:
+            if request.method in ("GET", "HEAD") and failing.fault_behind(error):
+                return response
+            raise
 
 
 def language_of_address(get_response):

@@ -139,7 +139,7 @@ MIDDLEWARE = [
     "kb_site.middleware.permissions_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "kb_site.middleware.compact_public_pages",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "kb_site.middleware.Sessions",
     "kb_site.middleware.language_of_address",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

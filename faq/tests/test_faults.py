@@ -133,6 +133,34 @@ def test_a_question_can_be_opened_while_nothing_can_be_stored(library, editor):
 
 @pytest.mark.django_db
 @pytest.mark.sqlite
+def test_the_desk_can_be_read_by_somebody_whose_sign_of_life_cannot_be_stored(library, editor):
+    client = logged_in(editor)
+    session = client.session
+    session["seen"] = 0
+    session.save()
+    with nothing_can_be_written():
+        assert client.get("/admin/").status_code == 200
+    assert client.session["seen"] == 0
+
+
+@pytest.mark.django_db
+def test_a_session_that_was_ended_meanwhile_is_refused_as_ever(library, editor):
+    client = patient(logged_in(editor))
+    session = client.session
+    session["seen"] = 0
+    session.save()
+    with connection.execute_wrapper(_ends_sessions_before_they_are_saved):
+        assert client.get("/admin/").status_code == 400
+
+
+def _ends_sessions_before_they_are_saved(execute, sql, params, many, context):
+    if sql.startswith('UPDATE "django_session"'):
+        execute("DELETE FROM django_session", None, False, context)
+    return execute(sql, params, many, context)
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
 @pytest.mark.parametrize(("prefix", "title"), [("", "The search does not work"), ("/es", "La búsqueda no funciona")])
 def test_without_the_index_a_search_leads_to_the_topics_and_everything_else_works(library, client, prefix, title):
     connection.cursor().execute("DROP TABLE faq_search")
@@ -171,9 +199,9 @@ def test_a_save_that_changes_no_keyword_leaves_the_index_alone(library, editor):
 
 @pytest.mark.django_db
 def test_the_desk_does_without_its_cache(library, editor, monkeypatch):
-    nobody = RedisCache("redis://127.0.0.1:1/1", {})
+    client, nobody = logged_in(editor), RedisCache("redis://127.0.0.1:1/1", {})
     monkeypatch.setattr(type(caches), "__getitem__", lambda self, alias: nobody)
-    assert "Library cards" in logged_in(editor).get("/admin/").content.decode()
+    assert "Library cards" in client.get("/admin/").content.decode()
 
 
 @pytest.mark.pure
