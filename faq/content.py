@@ -197,8 +197,9 @@ def _place(citation):
 
 
 def one_line(text):
-    """Text as an editor typed or pasted it, on one line: single line breaks are the pasted text's wrapping.
+    """Text as an editor typed or pasted it, on one line: single line breaks are the pasted text's wrapping. Without
+    what turns its direction and cannot be seen: else a second person approves other words than are stored.
 
     An empty line is left in, for `seedfile.problem_with` to refuse: it means a new paragraph, and a point is one."""
-    text = re.sub(r"\r\n|\r", "\n", text).strip()
+    text = seedfile.without_turning(re.sub(r"\r\n|\r", "\n", text)).strip()
     return re.sub(r"[^\S\n]*(?<!\n)\n(?!\s*\n)[^\S\n]*", " ", text) if "\n" in text else text

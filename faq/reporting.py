@@ -48,7 +48,8 @@ class ReportForm(forms.Form):
         ]
 
     def clean_text(self):
-        text = "\n".join(line.strip() for line in self.cleaned_data["text"].splitlines())
+        lines = seedfile.without_turning(self.cleaned_data["text"]).splitlines()
+        text = "\n".join(line.strip() for line in lines)
         for line in text.splitlines():
             if line and (problem := seedfile.problem_with(line, seedfile.NUMBERED)):
                 raise ValidationError(problem)

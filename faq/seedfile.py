@@ -53,7 +53,10 @@ _ASKS = re.compile(r"[?？؟][\s\"'”’»)\]!…*_]*(?:\([^()?？؟]*\)[\s*_]*
 # A question's number that was written in another way: “3.Who”, “3) Who”, “3．Who”.
 _MISTYPED = re.compile(r"\W*([0-9]{1,9})\s?[.)．]\s?[^\W\d]")
 # What neither a database, nor an HTML page, nor a feed may contain. A tab is white space.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
+# Make text read otherwise than it is stored, and cannot be seen: embeddings, overrides and isolates of direction. (The
+# marks U+200E, U+200F and U+061C stay: they only say to which side what stands beside them belongs.)
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _NEWLINE = re.compile(r"\r\n|\n|\r")
 
 # What it costs a reading to go against the question mark. A question that does not ask is more usual than a point
@@ -142,6 +145,14 @@ def join_label(label: str, text: str) -> str:
     if not label:
         return text
     return f"{label}: {text}" if text else f"{label}:"
+
+
+def without_turning(text: str) -> str:
+    """The text without the characters that turn its direction and cannot be seen.
+
+    They come along with telephone numbers and names that are copied from elsewhere, so whoever types is not bothered
+    with them; a file, which is taken as it is or not at all, is refused."""
+    return _TURNING.sub("", text)
 
 
 def problem_with(text: str, kind: str = PARAGRAPH) -> str | None:
@@ -396,6 +407,8 @@ def _quote(line: _Line) -> str:
 
 
 def _name(character: str) -> str:
+    if _TURNING.match(character):
+        return f"the character U+{ord(character):04X}, which nobody sees and which turns the direction of text,"
     return "a NUL character" if character == "\0" else f"the control character U+{ord(character):04X}"
 
 

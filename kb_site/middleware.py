@@ -29,6 +29,9 @@ _WORTH_COMPRESSING = 200
 _REFUSED = re.compile(r";\s*q=0(?:\.0*)?\s*$")
 # Templates are indented for people. (No public page has an element in which white space counts.)
 _INDENTATION = re.compile(rb"\s*\n\s*")
+_TEXT = re.compile(r"text/|application/(?:[a-z]+\+)?(?:xml|json)")
+# U+202A to U+202E and U+2066 to U+2069, in UTF-8. (See `faq.seedfile`.)
+_TURNING = re.compile(rb"\xe2(?:\x80[\xaa-\xae]|\x81[\xa6-\xa9])")
 
 
 def admin_content_policy(get_response):
@@ -75,6 +78,27 @@ def language_of_address(get_response):
             request.LANGUAGE_CODE = language
             response = get_response(request)
         response.headers.setdefault("Content-Language", language)
+        return response
+
+    return middleware
+
+
+def text_runs_as_stored(get_response):
+    """Take out what turns the direction of text and cannot be seen, as no form and no seed file lets it in.
+
+    Here for what came in by other ways, and for what an address says: a title or a description has no element around it
+    that would keep such a turn to itself."""
+
+    def middleware(request):
+        response = get_response(request)
+        if (
+            not response.streaming
+            and _TEXT.match(response.get("Content-Type", ""))
+            and _TURNING.search(response.content)
+        ):
+            response.content = _TURNING.sub(b"", response.content)
+            if response.has_header("Content-Length"):
+                response.headers["Content-Length"] = str(len(response.content))
         return response
 
     return middleware

@@ -139,6 +139,7 @@ MIDDLEWARE = [
     "kb_site.middleware.permissions_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "kb_site.middleware.compact_public_pages",
+    "kb_site.middleware.text_runs_as_stored",
     "kb_site.middleware.Sessions",
     "kb_site.middleware.language_of_address",
     "django.middleware.common.CommonMiddleware",

@@ -1,0 +1,76 @@
+"""What hostile words, requests and files do to the site: nothing. `make attack` sends many more of them."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from faq import publishing, seedfile, working_copy
+from faq.models import Citation, Question, Report, SiteText, Source, Topic
+from faq.tests.conftest import logged_in
+from faq.tests.surfaces import public_addresses
+from faq.tests.test_admin import form_data, page_of, question
+
+pytestmark = pytest.mark.django_db
+
+ADDRESS = "/answers/library/2/how-long-may-i-keep-a-book/"
+
+
+def publish(row, by):
+    working_copy.refresh(row)
+    return publishing.publish(row, by=by, note="Changed.")
+
+
+# What turns the direction of text
+
+OVERRIDE = "\u202e"
+TURNING = [OVERRIDE, "\u202a", "\u202d", "\u2066", "\u2067", "\u2068", "\u2069", "\u202c"]
+
+
+@pytest.mark.parametrize("turn", TURNING)
+def test_a_seed_file_with_a_hidden_turn_of_direction_is_refused_in_words(turn):
+    with pytest.raises(seedfile.SeedError) as error:
+        seedfile.parse(f"1. Who?\nEverybody {turn}ydobon.\n")
+    assert f"U+{ord(turn):04X}, which nobody sees and which turns the direction of text" in str(error.value)
+    assert error.value.line == 2
+
+
+def test_an_editors_hidden_turn_is_left_out_and_marks_of_direction_stay(library, editor):
+    client, row = logged_in(editor), question()
+    words = {"text": f"Call{OVERRIDE} 555-0100?", "points-0-text": "\u2066שלום\u2069 \u200f(12)"}
+    client.post(page_of(row), form_data(client, row) | words)
+    row = question()
+    assert row.text == "Call 555-0100?" and row.points.first().text == "שלום \u200f(12)"
+
+
+def test_a_readers_hidden_turn_is_left_out_of_the_report(library, client):
+    client.post("/answers/library/2/report/", {"text": f"Wrong{OVERRIDE}.", "point": "", "website": ""})
+    assert Report.objects.get().text == "Wrong."
+
+
+def test_turns_that_came_in_by_other_ways_reach_no_page(library, publisher, client):
+    row = question()
+    Question.objects.filter(pk=row.pk).update(text=f"How {OVERRIDE}long?")
+    Topic.objects.update(name=f"Cards {OVERRIDE}x", description=f"\u2067{OVERRIDE}")
+    SiteText.objects.create(name="who", text=f"*We* {OVERRIDE}are")
+    publish(question(), publisher)
+    addresses = [*public_addresses(), f"/questions/?q={OVERRIDE}card", f"/nowhere/{OVERRIDE}/"]
+    for address in [*addresses, page_of(row), page_of(row, "preview")]:
+        visitor = client if not address.startswith("/admin") else logged_in(publisher)
+        response = visitor.get(address, follow=True)
+        assert not [turn for turn in TURNING if turn in response.content.decode()], address
+        assert int(response.headers.get("Content-Length", len(response.content))) == len(response.content)
+    assert question().live.content["question"] == f"How {OVERRIDE}long?"  # what was sealed stays as it was
+
+
+def test_words_of_another_direction_keep_to_themselves(library, publisher, client):
+    row = question()
+    row.text = "כמה זמן (12)?"
+    row.save()
+    source = Source.objects.create(title="ספר 7", publisher="עיר 3")
+    Citation.objects.create(point=row.points.first(), source=source, place="§ 4", consulted="2026-05-04")
+    publish(row, publisher)
+    html = client.get("/answers/library/2/", follow=True).content.decode()
+    for part in ('dir="auto">כמה זמן (12)?</h1>', "<bdi>ספר 7</bdi>", "<bdi>עיר 3</bdi>", "<bdi>§ 4</bdi>"):
+        assert part in html, part
