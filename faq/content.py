@@ -20,6 +20,8 @@ from . import markup, seedfile
 
 AUTO, RESTART, CONTINUE = "", "restart", "continue"
 
+_WEB = re.compile(r"https?://[^\s\\]", re.IGNORECASE)
+
 # What stands after a question's number in other addresses of the site.
 _RESERVED_SLUGS = {"history", "editions", "report"}
 
@@ -164,7 +166,7 @@ def sources(blocks):
         for citation in block["citations"]:
             consulted = date.fromisoformat(citation["consulted"])
             reference = found.setdefault(
-                _place(citation), Reference(len(found) + 1, citation["source"], citation["place"], consulted)
+                _place(citation), Reference(len(found) + 1, _linked(citation["source"]), citation["place"], consulted)
             )
             reference.consulted = min(reference.consulted, consulted)
             if citation["quotation"] and citation["quotation"] not in reference.quotations:
@@ -190,6 +192,11 @@ def citations_line(block):
         words += [source["address"], source["archived"], citation["consulted"]]
         parts.append(", ".join(word for word in words if word))
     return "; ".join(parts)
+
+
+def _linked(source):
+    """The source without an address that a browser would run instead of following it. (No form takes one, either.)"""
+    return source | {name: "" for name in ("address", "archived") if not _WEB.match(source[name])}
 
 
 def _place(citation):

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.urls import translate_url
+from django.utils.encoding import escape_uri_path
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language_info
 
@@ -24,9 +25,9 @@ def site(request):
         "language": language,
         # The same page in the interface's other languages, as (code, its own name, address).
         "translations": [
-            (code, get_language_info(code)["name_local"], translate_url(request.path, code))
+            (code, get_language_info(code)["name_local"], escape_uri_path(translate_url(request.path, code)))
             for code, _ in settings.LANGUAGES
-            # (“//name/” would be read as the address of another host.)
+            # (“//name/” would be read as the address of another host, and so would “/\\name/” if it were not escaped.)
             if code != language and not request.path.startswith("//")
         ],
         "texts": {

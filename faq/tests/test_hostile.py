@@ -74,3 +74,28 @@ def test_words_of_another_direction_keep_to_themselves(library, publisher, clien
     html = client.get("/answers/library/2/", follow=True).content.decode()
     for part in ('dir="auto">כמה זמן (12)?</h1>', "<bdi>ספר 7</bdi>", "<bdi>עיר 3</bdi>", "<bdi>§ 4</bdi>"):
         assert part in html, part
+
+
+# What a page leads to
+
+
+def test_an_address_that_a_browser_would_run_is_no_link(library, publisher, client):
+    row = question()
+    for number, address in enumerate(
+        ("javascript:alert(1)", "//evil.example/", "data:text/html,x", "https://ok.example/")
+    ):
+        source = Source.objects.create(key=f"s{number}", title=f"S{number}", address=address, archived=address)
+        Citation.objects.create(point=row.points.first(), source=source, consulted="2026-05-04")
+    publish(row, publisher)
+    for address in (ADDRESS, "/answers/library/2/editions/2/", "/answers/library/"):
+        html = client.get(address).content.decode()
+        assert "javascript:" not in html and "evil.example" not in html and "data:" not in html
+        assert 'href="https://ok.example/"' in html and "S0" in html
+
+
+@pytest.mark.parametrize("path", ["/%5Cevil.example/", "/es/%5Cevil.example/", "/%00", "/%0d%0ax/"])
+def test_a_made_up_address_is_no_link_to_another_host(db, client, path):
+    response = client.get(path)
+    assert response.status_code == 404
+    html = response.content.decode()
+    assert 'href="//' not in html and 'href="/\\' not in html and "\0" not in html
