@@ -216,6 +216,8 @@ PASSWORD_HASHERS = [
 ]
 LOGIN_URL = "admin:login"
 
+# Nobody reads the key or the recovery codes of somebody else, superusers included.
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 OTP_TOTP_ISSUER = env.str("SITE_NAME", default="Standing Answers")
 
 # Ten failures from one address, and it waits; other addresses do not, so nobody can lock out a colleague elsewhere.

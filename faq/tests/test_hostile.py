@@ -99,3 +99,17 @@ def test_a_made_up_address_is_no_link_to_another_host(db, client, path):
     assert response.status_code == 404
     html = response.content.decode()
     assert 'href="//' not in html and 'href="/\\' not in html and "\0" not in html
+
+
+# Who reads what
+
+
+def test_nobody_reads_the_second_factor_of_somebody_else(publisher):
+    root = logged_in(User.objects.create_superuser("root"))
+    phone = TOTPDevice.objects.create(user=publisher, name="phone")
+    paper = StaticDevice.objects.create(user=publisher, name="paper")
+    paper.token_set.create(token="abcd-1234")
+    for address in (f"{phone.pk}/config/", f"{phone.pk}/qrcode/", "999999/qrcode/", "999999/config/"):
+        assert root.get(f"/admin/otp_totp/totpdevice/{address}").status_code == 403
+    assert phone.key not in root.get(f"/admin/otp_totp/totpdevice/{phone.pk}/change/").content.decode()
+    assert "abcd-1234" not in root.get(f"/admin/otp_static/staticdevice/{paper.pk}/change/").content.decode()
