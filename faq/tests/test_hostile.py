@@ -113,3 +113,28 @@ def test_nobody_reads_the_second_factor_of_somebody_else(publisher):
         assert root.get(f"/admin/otp_totp/totpdevice/{address}").status_code == 403
     assert phone.key not in root.get(f"/admin/otp_totp/totpdevice/{phone.pk}/change/").content.decode()
     assert "abcd-1234" not in root.get(f"/admin/otp_static/staticdevice/{paper.pk}/change/").content.decode()
+
+
+# What a refusal looks like
+
+
+def test_public_pages_refuse_what_is_sent_to_them_before_they_ask_where_from(library):
+    browser = Client(enforce_csrf_checks=True)
+    for address in public_addresses():
+        assert browser.post(address, {"a": "b"}).status_code == 405, address
+
+
+def test_refusals_are_pages_of_this_site_with_the_way_back(library, editor):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(editor)
+    refused = client.post(page_of(question(), "submit"))
+    forbidden = client.get(page_of(question(), "publish"))
+    crooked = client.get("/about/", headers={"Host": "evil example"})
+    for response, status, words in (
+        (refused, 403, "does not belong to your log-in"),
+        (forbidden, 403, "You may not do this"),
+        (crooked, 400, "This cannot be answered"),
+    ):
+        html = response.content.decode()
+        assert response.status_code == status and words in html and "<h1>" in html and 'class="go"' in html
+        assert "<style" not in html and "style=" not in html
