@@ -8,6 +8,7 @@ from django.urls import reverse
 from import_export.admin import ImportExportMixin
 from import_export.fields import Field
 from import_export.formats.base_formats import CSV
+from import_export.forms import ExportForm
 from import_export.resources import ModelResource
 from import_export.widgets import Widget
 from taggit.utils import edit_string_for_tags, parse_tags
@@ -166,6 +167,7 @@ class SpreadsheetPages(ImportExportMixin):
     """Mixed into the question admin."""
 
     formats = [Spreadsheet]
+    export_form_class = ExportForm  # all columns: the form that offers a choice needs a script in the page
     show_change_form_export = False
     skip_admin_log = True
 
