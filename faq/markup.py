@@ -12,6 +12,9 @@ from markdown_it import MarkdownIt
 _markdown = MarkdownIt("js-default", {"html": False}).disable(
     ["image", "table", "code", "fence", "heading", "lheading"]
 )
+# “//host/” would look like a page of this site.
+_validate = _markdown.validateLink
+_markdown.validateLink = lambda address: _validate(address) and not address.startswith("//")
 _TAGS = {"p", "ul", "ol", "li", "em", "strong", "a", "br"}
 _MARKS = re.compile(r"[*_\[\\]")
 _inline = MarkdownIt("zero").enable(["emphasis", "link", "escape"])

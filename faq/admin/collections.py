@@ -1,9 +1,9 @@
 """Collections, topics and tags in the admin."""
 
+import taggit.admin  # noqa: F401  (registers its own, which goes)
 from django import forms
 from django.contrib import admin
 from django.db.models import Count
-from taggit.admin import TagAdmin
 from taggit.models import Tag
 
 from faq import working_copy
@@ -62,8 +62,11 @@ class KeywordForm(forms.ModelForm):
 
 
 @admin.register(Tag)
-class KeywordAdmin(TagAdmin):
-    """Taggit's own admin lists its general table of tagged items, which this site does not use."""
+class KeywordAdmin(admin.ModelAdmin):
+    """Taggit's own admin lists and merges what is in its general table, which this site does not use."""
 
-    inlines = []
+    list_display = ["name", "slug"]
+    ordering = ["name", "slug"]
+    search_fields = ["name"]
+    prepopulated_fields = {"slug": ["name"]}
     form = KeywordForm
