@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.db.models import Count, Q
 from django.http import HttpResponseBadRequest
 from django.urls import reverse
+from django.utils.text import smart_split
 
 from . import backups, failing, logins
 from .models import MissedSearch, Question, Report, Source, Topic
@@ -17,6 +18,9 @@ from .second_factor import SecondFactorPages, missing
 
 # Fields whose values are keys of rows.
 _ROWS = {"_selected_action", "topics", "related", "collection", "questions", "groups", "user_permissions", "topic"}
+
+MOST_WORDS, MOST_LETTERS = 40, 1000
+"""Of a search in the admin: each is looked for in every field, and no database joins any number of conditions."""
 
 PROGRESS_LASTS = 60
 """Seconds for which the picture of progress is kept: it counts everything there is."""
@@ -72,15 +76,27 @@ class Desk(SecondFactorPages, AdminSite):
 
 def _unfit(request):
     """The name of a value, in the address or the form, that names a row as no database does; or None."""
+    for name in ("q", "term"):
+        words = request.GET.get(name, "")
+        if len(words) > MOST_LETTERS or len(list(smart_split(words))) > MOST_WORDS:
+            return name
     for name, values in request.GET.lists():
         if any("\0" in value or (name != "q" and value.isdecimal() and len(value) > 18) for value in values):
             return name
     for name, values in request.POST.lists():
+        if name.endswith(("-TOTAL_FORMS", "-INITIAL_FORMS")) and any(
+            value.isdecimal() and _number(value) > len(request.POST) for value in values
+        ):
+            return name  # it counts more rows than it sends fields, and each row would be made
         if name in _ROWS or name.endswith("-source"):
             keys = [key.strip() for value in values for key in value.split(",")]
             if any(key and not (key.isascii() and key.isdecimal() and len(key) <= 18) for key in keys):
                 return name
     return None
+
+
+def _number(digits):
+    return int(digits[:18])
 
 
 def queue(user):

@@ -10,6 +10,11 @@ from django.utils.html import format_html, format_html_join
 from faq import wording, working_copy
 from faq.models import AnswerPoint, Citation
 
+MOST_POINTS = 300
+"""Of one answer. Each is a form of its own on the page, and costs as much as a small page."""
+MOST_CITATIONS = 50
+"""Of one point."""
+
 
 class RevivingFormSet(BaseInlineFormSet):
     """A row that somebody else deleted since the page was opened is saved as a new one: what was typed is not lost."""
@@ -82,7 +87,15 @@ class CitationsOfPoint(RevivingFormSet):
 
 
 CitationFormSet = inlineformset_factory(
-    AnswerPoint, Citation, form=CitationForm, formset=CitationsOfPoint, extra=1, can_delete=True
+    AnswerPoint,
+    Citation,
+    form=CitationForm,
+    formset=CitationsOfPoint,
+    extra=1,
+    can_delete=True,
+    max_num=MOST_CITATIONS,
+    absolute_max=MOST_CITATIONS,
+    validate_max=True,
 )
 
 
@@ -159,6 +172,7 @@ class PointInline(admin.StackedInline):
     formset = PointFormSet
     template = "admin/faq/question/points.html"
     extra = 0
+    max_num = MOST_POINTS
     verbose_name = "point"
     verbose_name_plural = "Answer"
     fields = [("position", "kind", "depth", "numbering"), "label", "text", "findings"]
@@ -170,6 +184,9 @@ class PointInline(admin.StackedInline):
 
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("citations__source")
+
+    def get_formset(self, request, obj=None, **kwargs):
+        return super().get_formset(request, obj, absolute_max=MOST_POINTS, validate_max=True, **kwargs)
 
     @admin.display(description="wording")
     def findings(self, point):

@@ -1,14 +1,18 @@
 """What hostile words, requests and files do to the site: nothing. `make attack` sends many more of them."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from faq import publishing, seedfile, working_copy
+from faq import markup, publishing, seedfile, working_copy
+from faq.admin import points
 from faq.models import Citation, Question, Report, SiteText, Source, Topic
-from faq.tests.conftest import logged_in
+from faq.tests.conftest import import_text, logged_in
 from faq.tests.surfaces import public_addresses
 from faq.tests.test_admin import form_data, page_of, question
 
@@ -101,6 +105,11 @@ def test_a_made_up_address_is_no_link_to_another_host(db, client, path):
     assert 'href="//' not in html and 'href="/\\' not in html and "\0" not in html
 
 
+def test_a_link_in_the_sites_own_words_says_where_it_leads(db):
+    html = markup.render("[a](//evil.example/) [b](https://ok.example/) [c](/about/) [d](/\\\\evil.example)")
+    assert re.findall(r'href="([^"]*)"', html) == ["https://ok.example/", "/about/", "/%5Cevil.example"]
+
+
 # Who reads what
 
 
@@ -138,3 +147,86 @@ def test_refusals_are_pages_of_this_site_with_the_way_back(library, editor):
         html = response.content.decode()
         assert response.status_code == status and words in html and "<h1>" in html and 'class="go"' in html
         assert "<style" not in html and "style=" not in html
+
+
+# How much of anything
+
+
+def long_answer(points):
+    text = "1. Long?\n" + "".join(f"{number}. Point {number}.\n" for number in range(1, points + 1))
+    return import_text(text, slug="long", publish=True).collection.questions.get()
+
+
+def test_a_long_answer_can_be_saved_as_a_whole(db, editor):
+    row, client = long_answer(80), logged_in(editor)
+    client.post(page_of(row), form_data(client, row) | {"points-79-text": "The last one, changed."})
+    assert row.points.last().text == "The last one, changed." and row.points.count() == 80
+
+
+@pytest.mark.parametrize("total", ["1000000", "501", str(10**30), "9" * 5000])
+@pytest.mark.parametrize("prefix", ["points", "points-0-citations"])
+def test_a_form_that_counts_more_rows_than_it_sends_is_refused_in_words(library, editor, prefix, total):
+    client, row = logged_in(editor), question()
+    response = client.post(page_of(row), form_data(client, row) | {f"{prefix}-TOTAL_FORMS": total, "text": "Other?"})
+    assert response.status_code == 400 and f"{prefix}-TOTAL_FORMS" in response.content.decode()
+    assert question().text == "How long may I keep a book?"
+
+
+def test_there_is_a_most_of_points_and_of_sources_of_a_point(library, editor):
+    client, row = logged_in(editor), question()
+    data = form_data(client, row) | {f"x{number}": "" for number in range(60)}
+    response = client.post(page_of(row), data | {"points-0-citations-TOTAL_FORMS": "51"})
+    assert "Please submit at most 50 forms" in response.content.decode()
+    assert (points.MOST_POINTS, points.MOST_CITATIONS) == (300, 50)
+
+
+def test_five_hundred_questions_are_acted_on_at_once(db, publisher):
+    text = "".join(f"{number}. What about {number}?\nThis.\n" for number in range(1, 501))
+    import_text(text, slug="many", publish=True)
+    client = logged_in(publisher)
+    data = {"action": "check", "_selected_action": list(Question.objects.values_list("pk", flat=True))}
+    page = client.post("/admin/faq/question/", data).content.decode()
+    seen = re.findall(r'name="seen"\s+value="([^"]+)"', page)
+    client.post("/admin/faq/question/", data | {"seen": seen, "confirmed": "yes", "comment": "Compared."})
+    assert Question.objects.checked().count() == len(seen) == 500
+
+
+@pytest.mark.parametrize("page", ["question", "collection", "source", "tag", "note", "report", "missedsearch"])
+def test_a_search_of_the_desk_with_too_many_words_is_refused_in_words(library, publisher, page):
+    address = f"/admin/{'taggit' if page == 'tag' else 'faq'}/{page}/"
+    client = logged_in(publisher)
+    for words in ("a " * 5000, '"' * 5001, "a" * 100_000, "'a'" * 400):
+        response = client.get(address, {"q": words})
+        assert response.status_code in (200, 400), words[:20]
+    assert "cannot be looked up" in client.get(address, {"q": "a " * 41}).content.decode()
+    assert client.get(address, {"q": "a " * 40}).status_code == 200
+
+
+def upload(client, content):
+    data = {"import_file": SimpleUploadedFile("desk.csv", content), "format": "0", "resource": "0"}
+    return client.post("/admin/faq/question/import/", data).content.decode()
+
+
+def test_a_spreadsheet_that_is_too_large_is_refused_before_its_rows_are_looked_at(
+    library, editor, django_assert_max_num_queries
+):
+    client, head = logged_in(editor), b"collection,number,topics,keywords\n"
+    assert "and 2,000,000 is the most" in upload(client, head + b"x" * 2_000_000)
+    with django_assert_max_num_queries(60):
+        html = upload(client, head + b"library,1,,x\n" * 2001)
+    assert "This file has 2,001 rows, and 2,000 is the most." in html
+    assert "Traceback" not in html and "spreadsheet.py" not in html
+
+
+def test_no_page_of_the_spreadsheet_needs_a_script_in_it(library, editor):
+    client = logged_in(editor)
+    for address in ("export", "import"):
+        html = client.get(f"/admin/faq/question/{address}/").content.decode()
+        assert "onchange" not in html and "style=" not in html
+
+
+def test_keywords_are_merged_by_nothing_that_would_not_do_it(library, client, editor):
+    manager = User.objects.create_superuser("root")
+    html = logged_in(manager).get("/admin/taggit/tag/").content.decode()
+    assert "Merge" not in html and "bicycle" in html
+    assert logged_in(manager).get("/admin/taggit/tag/merge-tags/").status_code in (302, 404)
