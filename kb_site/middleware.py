@@ -30,28 +30,38 @@ _REFUSED = re.compile(r";\s*q=0(?:\.0*)?\s*$")
 # Templates are indented for people. (No public page has an element in which white space counts.)
 _INDENTATION = re.compile(rb"\s*\n\s*")
 _TEXT = re.compile(r"text/|application/(?:[a-z]+\+)?(?:xml|json)")
-# U+202A to U+202E and U+2066 to U+2069, in UTF-8. (See `faq.seedfile`.)
-_TURNING = re.compile(rb"\xe2(?:\x80[\xaa-\xae]|\x81[\xa6-\xa9])")
+# U+202A to U+202E and U+2066 to U+2069, in UTF-8 (see `faq.seedfile`); and NUL, which no page may have.
+_TURNING = re.compile(rb"\xe2(?:\x80[\xaa-\xae]|\x81[\xa6-\xa9])|\0")
 
 
 def admin_content_policy(get_response):
-    """Let the admin's own pages run the admin's own scripts; public pages run none (see CONTENT_SECURITY_POLICY)."""
+    """Let the admin's own pages run the admin's own scripts; public pages run none (see CONTENT_SECURITY_POLICY). No
+    cache keeps what is in the admin."""
 
     def middleware(request):
         response = get_response(request)
         if request.path.startswith(reverse("admin:index")) and not getattr(response, "public_page", False):
             response._csp_update = {"script-src": [SELF], "img-src": [SELF, "data:"], "connect-src": [SELF]}
+            response.headers.setdefault("Cache-Control", "private, no-store")
         return response
 
     return middleware
 
 
-def permissions_policy(get_response):
-    """No page, and nothing that got into one, may ask the browser for more than to show it."""
+def headers_of_every_answer(get_response):
+    """No page, and nothing that got into one, may ask the browser for more than to show it. The others are those that
+    SecurityMiddleware sets, for what it refuses itself."""
+    always = {
+        "Permissions-Policy": _NOTHING,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
+        "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
+    }
 
     def middleware(request):
         response = get_response(request)
-        response.headers.setdefault("Permissions-Policy", _NOTHING)
+        for name, value in always.items():
+            response.headers.setdefault(name, value)
         return response
 
     return middleware

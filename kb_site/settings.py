@@ -133,10 +133,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
+    # First what every answer bears, also those that a middleware gives before a page is asked for.
     "csp.middleware.CSPMiddleware",
     "kb_site.middleware.admin_content_policy",
-    "kb_site.middleware.permissions_policy",
+    "kb_site.middleware.headers_of_every_answer",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "kb_site.middleware.compact_public_pages",
     "kb_site.middleware.text_runs_as_stored",
@@ -147,7 +149,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
