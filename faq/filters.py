@@ -5,6 +5,7 @@ from functools import cached_property
 import django_filters
 from django import forms
 from django.db.models import Count, Exists, OuterRef
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 from taggit.models import Tag
 
@@ -12,6 +13,7 @@ from .models import Collection, Question, QuestionTag, Topic
 from .models.questions import QuestionQuerySet
 from .paging import MOST, total
 from .search.finding import Search
+from .search.reading import MAX_LENGTH
 
 CHECKED = {"yes": _("Checked"), "overdue": _("Check overdue"), "no": _("Not checked yet")}
 
@@ -114,10 +116,10 @@ class QuestionFilter(django_filters.FilterSet):
 
     def link(self, name, value):
         """The query part of the same list with one parameter changed (None removes it), from the first page on."""
-        data = self.data.copy()
-        for place in ("page", "after", "before"):
-            data.pop(place, None)
-        data.pop(name, None)
+        data = QueryDict(mutable=True)
+        for known in (*self.filters, "exact"):  # what else stands in an address would be repeated in every link
+            if known in self.data and known != name:
+                data[known] = self.data[known][:MAX_LENGTH]
         if name == "q":
             data.pop("exact", None)
         if value is not None:

@@ -110,6 +110,20 @@ def test_a_link_in_the_sites_own_words_says_where_it_leads(db):
     assert re.findall(r'href="([^"]*)"', html) == ["https://ok.example/", "/about/", "/%5Cevil.example"]
 
 
+def test_a_long_address_does_not_make_a_list_many_times_as_long(library, client):
+    plain = len(client.get("/questions/").content)
+    for query in (
+        {"utm": "x" * 50_000},
+        {"q": "x" * 50_000},
+        {"topic": "x" * 50_000},
+        {"q": "card", "x": "<" * 50_000},
+    ):
+        response = client.get("/questions/", query)
+        assert response.status_code == 200 and len(response.content) < plain + 10 * 50_000, query.keys()
+    html = client.get("/questions/?q=card&topic=cards&checked=no&utm=x").content.decode()
+    assert 'href="?q=card&amp;checked=no"' in html and 'href="?topic=cards&amp;checked=no"' in html
+
+
 # Who reads what
 
 
