@@ -1,5 +1,6 @@
 """The admin's first page: what waits for this person, one click from the work, and how far things have come."""
 
+import re
 from dataclasses import dataclass
 from functools import update_wrapper
 from urllib.parse import urlencode
@@ -18,6 +19,8 @@ from .second_factor import SecondFactorPages, missing
 
 # Fields whose values are keys of rows.
 _ROWS = {"_selected_action", "topics", "related", "collection", "questions", "groups", "user_permissions", "topic"}
+
+_ROW_OF_FORM = re.compile(r"-\d+-id$")
 
 MOST_WORDS, MOST_LETTERS = 40, 1000
 """Of a search in the admin: each is looked for in every field, and no database joins any number of conditions."""
@@ -88,11 +91,17 @@ def _unfit(request):
             value.isdecimal() and _number(value) > len(request.POST) for value in values
         ):
             return name  # it counts more rows than it sends fields, and each row would be made
+        if _ROW_OF_FORM.search(name) and any(value and not _is_key(value.strip()) for value in values):
+            return name
         if name in _ROWS or name.endswith("-source"):
             keys = [key.strip() for value in values for key in value.split(",")]
-            if any(key and not (key.isascii() and key.isdecimal() and len(key) <= 18) for key in keys):
+            if any(key and not _is_key(key) for key in keys):
                 return name
     return None
+
+
+def _is_key(text):
+    return text.isascii() and text.isdecimal() and len(text) <= 18
 
 
 def _number(digits):

@@ -50,7 +50,7 @@ def admin_content_policy(get_response):
 
 def headers_of_every_answer(get_response):
     """No page, and nothing that got into one, may ask the browser for more than to show it. The others are those that
-    SecurityMiddleware sets, for what it refuses itself."""
+    SecurityMiddleware sets, for what it refuses itself. And nobody who only reads is given a cookie."""
     always = {
         "Permissions-Policy": _NOTHING,
         "X-Content-Type-Options": "nosniff",
@@ -62,6 +62,8 @@ def headers_of_every_answer(get_response):
         response = get_response(request)
         for name, value in always.items():
             response.headers.setdefault(name, value)
+        if not request.path.startswith(reverse("admin:index")):
+            response.cookies.clear()  # not even in place of a broken one
         return response
 
     return middleware

@@ -138,6 +138,12 @@ def test_nobody_reads_the_second_factor_of_somebody_else(publisher):
     assert "abcd-1234" not in root.get(f"/admin/otp_static/staticdevice/{paper.pk}/change/").content.decode()
 
 
+@pytest.mark.parametrize("cookie", ["csrftoken=<x>", "sessionid=x", "messages=x; sessionid=\\x00"])
+def test_nobody_who_only_reads_is_given_a_cookie(library, cookie):
+    for address in [*public_addresses(), "/answers/library/2/report/", "/nowhere/"]:
+        assert not Client(headers={"Cookie": cookie}).get(address).cookies, address
+
+
 # What a refusal looks like
 
 
@@ -183,6 +189,15 @@ def test_a_form_that_counts_more_rows_than_it_sends_is_refused_in_words(library,
     client, row = logged_in(editor), question()
     response = client.post(page_of(row), form_data(client, row) | {f"{prefix}-TOTAL_FORMS": total, "text": "Other?"})
     assert response.status_code == 400 and f"{prefix}-TOTAL_FORMS" in response.content.decode()
+    assert question().text == "How long may I keep a book?"
+
+
+@pytest.mark.parametrize("name", ["points-0-id", "points-0-citations-0-id"])
+@pytest.mark.parametrize("value", ["1,2", "x", "9" * 30, "²", "-1"])
+def test_a_row_of_a_form_with_a_crooked_key_is_refused_in_words(library, editor, name, value):
+    client, row = logged_in(editor), question()
+    response = client.post(page_of(row), form_data(client, row) | {name: value, "text": "Other?"})
+    assert response.status_code == 400 and name in response.content.decode()
     assert question().text == "How long may I keep a book?"
 
 
