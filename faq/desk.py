@@ -8,17 +8,18 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.core.cache import cache
-from django.db.models import Count, Q
+from django.db.models import Count, ForeignKey, ManyToManyField, Q
 from django.http import HttpResponseBadRequest
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.text import smart_split
 
 from . import backups, failing, logins
 from .models import MissedSearch, Question, Report, Source, Topic
 from .second_factor import SecondFactorPages, missing
 
-# Fields whose values are keys of rows.
-_ROWS = {"_selected_action", "topics", "related", "collection", "questions", "groups", "user_permissions", "topic"}
+# Fields whose values are keys of rows, beside those of the models.
+_ROWS = {"_selected_action", "topic", "source"}
 
 _ROW_OF_FORM = re.compile(r"-\d+-id$")
 
@@ -56,12 +57,18 @@ class Desk(SecondFactorPages, AdminSite):
                 return self.logout(request) if leaves else self.to_second_factor(request)
             if request.user.is_authenticated:
                 logins.note(request)
-            if name := _unfit(request):
+            if name := _unfit(request, self._rows):
                 text = f"“{name}” has a value that cannot be looked up. Nothing was changed. Go back to /admin/.\n"
                 return HttpResponseBadRequest(text, content_type="text/plain; charset=utf-8")
             return inner(request, *args, **kwargs)
 
         return update_wrapper(guarded, inner)
+
+    @cached_property
+    def _rows(self):
+        """Names of all fields whose values are keys of rows."""
+        fields = (field for model in self._registry for field in (*model._meta.fields, *model._meta.many_to_many))
+        return _ROWS | {field.name for field in fields if isinstance(field, ForeignKey | ManyToManyField)}
 
     def each_context(self, request):
         # Django's log-in pages put the host's name where the site's name would stand.
@@ -77,7 +84,7 @@ class Desk(SecondFactorPages, AdminSite):
         return super().index(request, context)
 
 
-def _unfit(request):
+def _unfit(request, rows):
     """The name of a value, in the address or the form, that names a row as no database does; or None."""
     for name in ("q", "term"):
         words = request.GET.get(name, "")
@@ -93,7 +100,7 @@ def _unfit(request):
             return name  # it counts more rows than it sends fields, and each row would be made
         if _ROW_OF_FORM.search(name) and any(value and not _is_key(value.strip()) for value in values):
             return name
-        if name in _ROWS or name.endswith("-source"):
+        if name.rpartition("-")[2] in rows:
             keys = [key.strip() for value in values for key in value.split(",")]
             if any(key and not _is_key(key) for key in keys):
                 return name

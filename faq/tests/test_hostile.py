@@ -201,6 +201,18 @@ def test_a_row_of_a_form_with_a_crooked_key_is_refused_in_words(library, editor,
     assert question().text == "How long may I keep a book?"
 
 
+@pytest.mark.parametrize("value", ["1,x", "9" * 30, "²", "-1", "\0"])
+def test_every_field_of_the_desk_that_names_a_row_refuses_a_crooked_key(library, value):
+    client = logged_in(User.objects.create_superuser("root"))
+    data = {"name": "Helpers", "username": "helga", "text": "x", "kind": "x"}
+    for address, field in (
+        ("auth/group/add/", "permissions"), ("auth/user/add/", "groups"), ("faq/note/add/", "questions"),
+        ("otp_totp/totpdevice/add/", "user"), ("faq/note/add/", "collection"),
+    ):  # fmt: skip
+        response = client.post(f"/admin/{address}", data | {field: value})
+        assert response.status_code == 400 and f"“{field}”" in response.content.decode(), (address, field)
+
+
 def test_there_is_a_most_of_points_and_of_sources_of_a_point(library, editor):
     client, row = logged_in(editor), question()
     data = form_data(client, row) | {f"x{number}": "" for number in range(60)}
