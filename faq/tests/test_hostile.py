@@ -1,22 +1,40 @@
 """What hostile words, requests and files do to the site: nothing. `make attack` sends many more of them."""
 
+import logging
+import random
 import re
+import socket
+from collections import Counter
+from urllib.parse import quote
 
 import pytest
+from django.contrib.auth.hashers import get_hasher
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from faq import markup, publishing, seedfile, working_copy
+from faq import markup, publishing, seedfile, version, working_copy
 from faq.admin import points
 from faq.models import Citation, Question, Report, SiteText, Source, Topic
 from faq.tests.conftest import import_text, logged_in
+from faq.tests.hostile import headers, wire, world
+from faq.tests.hostile.campaign import SHARES, Campaign, forged, fresh_application, log_lines
 from faq.tests.surfaces import public_addresses
 from faq.tests.test_admin import form_data, page_of, question
 
 pytestmark = pytest.mark.django_db
+
+UNREACHED = [
+    "admin/autocomplete/", "admin/faq/question/process_import/", "admin/faq/report/add/", "admin/faq/missedsearch/add/",
+    "admin/faq/missedsearch/object_id/delete/",
+    "admin/otp_totp/totpdevice/pk/config/", "admin/otp_totp/totpdevice/pk/qrcode/",
+]  # fmt: skip
+"""Addresses of the admin that show themselves to nobody, or to nobody without more than their own. They are attacked
+all the same, and named here so that nothing else goes unreached."""
 
 ADDRESS = "/answers/library/2/how-long-may-i-keep-a-book/"
 
@@ -271,3 +289,84 @@ def test_keywords_are_merged_by_nothing_that_would_not_do_it(library, client, ed
     html = logged_in(manager).get("/admin/taggit/tag/").content.decode()
     assert "Merge" not in html and "bicycle" in html
     assert logged_in(manager).get("/admin/taggit/tag/merge-tags/").status_code in (302, 404)
+
+
+# Who is asked who they are
+
+
+def log_in(name, password="wrong"):
+    client = Client()
+    client.get("/admin/login/")
+    return client.post("/admin/login/", {"username": name, "password": password, "next": "/admin/"})
+
+
+def test_a_log_in_costs_the_same_for_names_that_are_known_and_names_that_are_not(editor, monkeypatch):
+    User.objects.create_user("idle", password="correct horse", is_active=False, is_staff=True)
+    hasher, encode, counts = get_hasher(), type(get_hasher()).encode, Counter()
+
+    def counted(self, *arguments, **options):
+        counts["hashes"] += 1
+        return encode(self, *arguments, **options)
+
+    monkeypatch.setattr(type(hasher), "encode", counted)
+    answers = {}
+    log_in("erin")  # so that none of them is the first
+    for name in ("erin", "nobody", "idle", "ERIN", "erin\n", "a" * 150):
+        counts.clear()
+        with CaptureQueriesContext(connection) as queries:
+            html = log_in(name).content.decode()
+        shape = [re.sub(r"'[^']*'|\d+", "?", query["sql"])[:40] for query in queries]
+        said = re.search(r'errornote">(.*?)</p>', html, re.S)[1]
+        answers[name] = (counts["hashes"], len(shape), said)
+    assert len(set(answers.values())) == 1 and answers["erin"][0] == 1, {n: a[:2] for n, a in answers.items()}
+
+
+@pytest.mark.parametrize(
+    "name", ["x\nFORGED: logged in", "x\r\nFORGED: y", "\x1b[2JFORGED", "x\u2028FORGED: y", '"}\n{"level": "FORGED"}']
+)
+def test_no_name_or_address_writes_a_line_of_the_log(editor, name):
+    with log_lines() as log:
+        browser = Client(enforce_csrf_checks=True, raise_request_exception=False)
+        log_in(name)
+        browser.post("/admin/login/", {"username": name})  # is logged with its address
+        browser.post(
+            f"/admin/{quote(name)}/", {"a": name}, headers={"Referer": name.encode("ascii", "ignore").decode()}
+        )
+        browser.get(f"/{quote(name)}/", headers={"Host": "evil.example"})
+        browser.get("/about/", headers={"User-Agent": "x"})
+        logging.getLogger("django.request").error("Refused: %s", quote(name))
+    assert "Refused" in log.getvalue()  # the log is what is looked at
+    assert not forged(log.getvalue())
+
+
+# Everything at once
+
+
+def test_a_small_attack_gets_nothing_through(library):
+    """`make attack` is the same, and larger."""
+    seed = random.randrange(10**6)
+    make_application = fresh_application()  # which sets up the log
+    with log_lines() as log:
+        campaign = Campaign(make_application, world.build(library), seed)
+        try:
+            campaign.look_around(each=2)
+            campaign.attack(200)
+        finally:
+            version.close()
+    assert not campaign.faults, (seed, campaign.faults[:5])
+    assert campaign.errors == 0 and not forged(log.getvalue())
+    assert sorted(campaign.unreached()) == sorted(UNREACHED)
+    assert sum(campaign.kinds.values()) > 800 and campaign.fields() > 150 and set(campaign.kinds) >= set(SHARES)
+
+
+@pytest.mark.commands
+def test_the_real_server_bears_crooked_bytes_and_gives_every_answer_its_headers(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with (tmp_path / "log").open("wb") as log, wire.server(tmp_path / "var", port, log) as server:
+        some = dict(random.sample(sorted(wire.CROOKED.items()), 8))  # `make attack` sends all
+        assert [(what, faults) for what, _, faults in wire.attack(server, some) if faults] == []
+        server.log_in()
+        for kind, path, how in wire.addresses(server):
+            status, found, _ = server.ask(path, **how)
+            assert list(headers.faults(path, status, found, tls=how.get("https", True))) == [], (kind, path)
