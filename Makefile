@@ -8,7 +8,7 @@ VAR_DIR ?= var
 export HOST PORT VAR_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgres story faults relevance screenshots lint format check lock clean venv-run venv-dev
+.PHONY: help run test test-sqlite test-postgres story faults relevance attack screenshots lint format check lock clean venv-run venv-dev
 # The targets share .venv, and two test runs at once would only slow each other down.
 .NOTPARALLEL:
 
@@ -95,6 +95,10 @@ relevance: venv-dev ## measure how good the search is, on SQLite and then on Pos
 	0) exec .venv/bin/python ops/with_postgres.py .venv/bin/python ops/relevance.py ;; \
 	*) echo "SKIPPED: PostgreSQL. To measure it too, install its server: apt-get install postgresql" ;; \
 	esac
+
+ATTACK ?= 10000
+attack: venv-dev ## send the site hostile requests, words and files, and count what gets through (ATTACK=n: how many)
+	@$(own_settings) exec .venv/bin/python ops/attack.py $(ATTACK) $(if $(SEED),--seed $(SEED))
 
 screenshots: venv-dev ## take pictures of every page, into var/screenshots (needs Chromium)
 	.venv/bin/python ops/screenshots.py

@@ -180,7 +180,7 @@ def server(folder, port, log):
 
 
 def _wait(server, process):
-    for _ in range(200):
+    for _ in range(600):
         try:
             if server.ask("/healthz")[0] == 200:
                 return
