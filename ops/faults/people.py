@@ -91,7 +91,8 @@ class Walk:
         if not always and len(never) == len(self.seen):
             return f"503 on every page: “{words}”"
         all_statuses = [status for statuses in self.seen.values() for status in statuses]
-        names = "" if len(self.refused) > len(self.seen) / 2 else f" ({', '.join(self.refused)})"
+        refused = ", ".join(name for name in self.seen if name in self.refused)
+        names = "" if len(self.refused) > len(self.seen) / 2 else f" ({refused})"
         return (
             f"{all_statuses.count(200)} of {len(all_statuses)} requests as always, {all_statuses.count(503)}{names} "
             f"answered 503: “{words}”"
