@@ -127,7 +127,9 @@ uv_lock = uv pip compile --universal --python-version 3.11 --generate-hashes --n
 lock: ## remake the requirements files after pyproject.toml changed (UPGRADE=1: newest versions)
 	@command -v uv >/dev/null || { echo "This needs uv: python3 -m pip install uv" >&2; exit 1; }
 	$(uv_lock) --extra postgres --extra redis pyproject.toml -o requirements.txt
-	$(uv_lock) --extra postgres --extra redis --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(uv_lock) --extra postgres --extra redis --extra sentry -c requirements.txt pyproject.toml -o requirements-server.txt
+	$(uv_lock) --extra postgres --extra redis --extra sentry --extra dev -c requirements-server.txt pyproject.toml \
+	  -o requirements-dev.txt
 
 clean: ## remove the environment and all caches, never the site's data
 	rm -f .venv/.run .venv/.dev

@@ -14,10 +14,13 @@ With nothing set the site runs on this machine alone: DEBUG off, an SQLite file 
     LEAVE_URL       a neutral page where “Leave this page” leads (default: Wikipedia)
     KEEP_PAGES      on or off: each process keeps public pages in memory while they are true (default: on)
     WORDING_BLOCKS  kinds of wording findings that stop publishing, such as generator,undated (default: none)
+    LOG_FORMAT      json: a JSON object a line; text: for people (default: text at a terminal, else json)
+    SENTRY_DSN      where errors are reported to, beside the log; needs the extra “sentry” (default: nowhere)
     DEBUG           on or off (default: off)
 """
 
 import os
+import sys
 import warnings
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +29,8 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
+
+from kb_site import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -133,6 +138,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "kb_site.logs.requests",
     # First what every answer bears, also those that a middleware gives before a page is asked for.
     "csp.middleware.CSPMiddleware",
     "kb_site.middleware.admin_content_policy",
@@ -276,7 +282,8 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked for from inside
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TLS else 0
 # Other sites below the same name are not ours to decide about.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-if flag("PROXY", default=False):
+PROXY = flag("PROXY", default=False)
+if PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     # The last address in X-Forwarded-For is the one that our own proxy wrote.
     AXES_IPWARE_META_PRECEDENCE_ORDER = ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"]
@@ -288,15 +295,12 @@ if "CACHE_URL" in os.environ:
     # An uploaded spreadsheet waits for its confirmation where every web node finds it, and not in one node's files.
     IMPORT_EXPORT_TMP_STORAGE_CLASS = "import_export.tmp_storages.CacheStorage"
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
-    "loggers": {
-        "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
-        # Says which pages were not found and who asked for an unknown host: nothing that an operator can mend.
-        "django.request": {"level": "ERROR"},
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "axes": {"level": "CRITICAL"},  # names who failed to log in
-    },
-}
+LOG_FORMAT = env.str("LOG_FORMAT", default="text" if sys.stdout and sys.stdout.isatty() else "json")
+if LOG_FORMAT not in logs.FORMATS:
+    raise ImproperlyConfigured(f"LOG_FORMAT={LOG_FORMAT!r} is neither json nor text. Set it to one, or leave it out.")
+LOGGING = logs.configuration(LOG_FORMAT)
+
+if SENTRY_DSN := env.str("SENTRY_DSN", default=""):
+    from kb_site import sentry
+
+    sentry.start(SENTRY_DSN)

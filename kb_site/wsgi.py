@@ -6,7 +6,7 @@ import re
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from . import sqlite_file
+from . import logs, sqlite_file
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kb_site.settings")
 
@@ -33,3 +33,5 @@ if settings.KEEP_PAGES:
     from .kept import Kept
 
     application = Kept(application, version.current)
+application = logs.guarded(application)
+logs.serve()

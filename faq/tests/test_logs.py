@@ -1,0 +1,275 @@
+"""What is written down about requests, and that nothing about readers is."""
+
+import gzip
+import http.server
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from io import StringIO
+from pathlib import Path
+
+import brotli
+import pytest
+from django.db import OperationalError
+from django.test import Client, override_settings
+
+from faq import views
+from faq.tests.conftest import logged_in
+from faq.tests.surfaces import public_addresses
+from faq.tests.test_admin import form_data, page_of, question
+from kb_site import logs
+
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = "unmistakable-words"
+TRACES = {
+    "User-Agent": "agent-of-somebody",
+    "Referer": "https://elsewhere.example/page",
+    "X-Forwarded-For": "203.0.113.9",
+}
+
+
+@pytest.fixture
+def lines():
+    """The lines that were written meanwhile, as the site writes them."""
+    out = StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(logs.JsonFormatter())
+    site, level = logging.getLogger("kb_site"), logging.getLogger("kb_site").level
+    root = logging.getLogger()
+    root.addHandler(handler)
+    site.setLevel(logging.INFO)
+    yield lambda: [json.loads(line) for line in out.getvalue().splitlines()]
+    root.removeHandler(handler)
+    site.setLevel(level)
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Pages of answers fail, with the words that a reader typed in what is said about it."""
+
+    def fail(error):
+        def get_queryset(*arguments, **options):
+            raise error
+
+        monkeypatch.setattr(views, "_known", get_queryset)
+
+    return fail
+
+
+def visitor():
+    return Client(raise_request_exception=False, headers=TRACES, REMOTE_ADDR="198.51.100.7")
+
+
+def test_reading_leaves_no_line_and_public_pages_bear_no_id(library, lines):
+    for address in [*public_addresses(), f"/questions/?q={WORDS}", "/nowhere/", "/healthz"]:
+        response = visitor().get(address)
+        public = "public" in response.get("Cache-Control", "").split(", ")
+        assert ("X-Request-ID" in response.headers) is not public, address
+    assert lines() == []
+
+
+def test_a_change_in_the_admin_is_written_down_with_who_but_not_with_what(library, editor, lines):
+    client, row = logged_in(editor), question()
+    data = form_data(client, row) | {"text": f"{WORDS}?"}
+    assert client.post(page_of(row), data, headers=TRACES).status_code == 302
+    [line] = lines()
+    ms, time, request = line.pop("ms"), line.pop("time"), line.pop("request")
+    assert isinstance(ms, int) and time.endswith("+00:00") and len(request) == 32
+    assert line == {
+        "level": "INFO", "logger": "kb_site", "message": "admin", "status": 302, "method": "POST",
+        "route": "admin:faq_question_change", "of": {"object_id": str(row.pk)}, "user": editor.pk,
+    }  # fmt: skip
+
+
+def test_a_log_in_is_written_down_without_name_password_and_address(editor, lines):
+    for password in ("wrong", "correct horse"):
+        data = {"username": "erin", "password": password, "next": "/admin/"}
+        visitor().post(f"/admin/login/?next={WORDS}", data)
+    assert [(line["route"], line["status"], line["user"]) for line in lines()] == [
+        ("admin:login", 200, None), ("admin:login", 302, editor.pk)
+    ]  # fmt: skip
+    assert_nothing_of_the_visitor_in(lines())
+    assert "erin" not in json.dumps(lines()) and "correct" not in json.dumps(lines())
+
+
+def test_a_refused_form_is_written_down_by_kind(library, lines):
+    strict = Client(enforce_csrf_checks=True, headers=TRACES | {"Origin": f"https://{WORDS}.example"})
+    assert strict.post(f"/admin/login/?next={WORDS}", {"username": WORDS}).status_code == 403
+    assert {line["message"] for line in lines()} == {"refused: csrf", "admin"}
+    assert {line["status"] for line in lines()} == {403}
+    assert_nothing_of_the_visitor_in(lines())
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError(f"invalid literal for int(): '{WORDS}'"), None),
+        (OperationalError(f'fts5: syntax error near "{WORDS}"'), None),
+        (OperationalError(f"no such column: {WORDS}"), None),
+        (KeyError(WORDS), None),
+        (UnicodeError("\n\r\x1b[31m forged"), None),
+        (OperationalError("database is locked"), "database is locked"),
+        (OperationalError("attempt to write a readonly database"), "attempt to write a readonly database"),
+        (OperationalError("FATAL:  the database system is shutting down\n"), "the database system is shutting down"),
+        (OSError(28, "No space left on device", f"/tmp/{WORDS}"), "No space left on device"),
+    ],
+)
+def test_an_error_is_one_line_with_its_places_and_without_what_was_typed(library, lines, failing, error, told):
+    failing(error)
+    response = visitor().get(f"/answers/library/1/history/?q={WORDS}")
+    assert response.status_code == 500
+    [line] = lines()
+    assert (line["level"], line["message"]) == ("ERROR", "answered 500 Internal Server Error")
+    assert line["route"] == "history" and line["of"] == {"collection": "library", "number": 1}
+    assert line["request"] == response.headers["X-Request-ID"]
+    [link] = line["error"]
+    assert link["kind"].rpartition(".")[2] == type(error).__name__
+    assert "raise error" in link["at"][-1] and any(place.startswith("faq/views.py:") for place in link["at"])
+    assert told in link["message"] if told else "message" not in link
+    assert_nothing_of_the_visitor_in(lines())
+
+
+def test_what_led_to_an_error_is_told_too_and_once_in_a_circle(lines):
+    first, second = ValueError("first"), RuntimeError("second")
+    first.__cause__, second.__cause__ = second, first
+    logging.getLogger("kb_site").error("x", exc_info=first)
+    assert [(link["kind"], link["message"]) for link in lines()[0]["error"]] == [
+        ("ValueError", "first"), ("RuntimeError", "second")
+    ]  # fmt: skip
+
+
+def test_a_slow_page_is_written_down_by_its_name_alone(library, lines, monkeypatch):
+    monkeypatch.setattr(logs, "SLOW", 0)
+    visitor().get(f"/questions/?q={WORDS}")
+    visitor().get("/drafts/a-token-that-opens-something/")
+    assert [(line["message"], line["route"]) for line in lines()] == [
+        ("slow", "question_list"), ("slow", "draft")
+    ]  # fmt: skip
+    assert_nothing_of_the_visitor_in(lines())
+    assert "token" not in json.dumps(lines())
+
+
+def test_nothing_in_a_message_ends_the_line_or_steers_a_terminal():
+    for formatter in (logs.JsonFormatter(), logs.TextFormatter()):
+        hostile = 'a\nb\r\x1b[2Jc\u2028d\u202ee\ud800"'
+        record = logging.makeLogRecord({"msg": hostile, "name": "x", "levelname": "INFO", "facts": {"route": hostile}})
+        line = formatter.format(record)
+        assert line.isprintable() and len(line.splitlines()) == 1
+
+
+def test_people_at_a_terminal_see_the_same_with_the_places_on_lines_of_their_own(lines):
+    try:
+        raise ValueError("two\nlines")
+    except ValueError as error:
+        facts = {"msg": "failed", "levelname": "ERROR", "name": "kb_site", "exc_info": (ValueError, error, None)}
+        text = logs.TextFormatter().format(logging.makeLogRecord(facts)).splitlines()
+    assert text[0].endswith("ERROR kb_site: failed") and text[1].strip().startswith("faq/tests/test_logs.py:")
+    assert text[2:] == [r"  ValueError: two\x0alines"]
+
+
+@pytest.mark.parametrize(
+    ("proxy", "given", "kept"),
+    [
+        (True, "0123456789abcdef0123456789abcdef", True),
+        (False, "0123456789abcdef0123456789abcdef", False),
+        (True, "short", False),
+        (True, "x" * 65, False),
+        (True, "with blanks and {braces}", False),
+        (True, "line\nbreak-of-some-length", False),
+        (True, "ünïcödé-of-some-length", False),
+    ],
+)
+def test_an_id_is_taken_from_our_own_proxy_alone_and_only_where_it_looks_like_one(client, proxy, given, kept):
+    with override_settings(PROXY=proxy):
+        response = client.get("/admin/login/", HTTP_X_REQUEST_ID=given)
+    assert (response.headers["X-Request-ID"] == given) is kept
+    assert response.headers["X-Request-ID"].isascii() and len(response.headers["X-Request-ID"]) == 32
+
+
+def test_each_request_has_an_id_of_its_own(client):
+    ids = {client.get("/admin/login/").headers["X-Request-ID"] for _ in range(5)}
+    assert len(ids) == 5 and logs.current_request() == ""
+
+
+def test_what_fails_outside_of_django_is_a_line_and_an_answer(lines):
+    def application(environ, start_response):
+        raise ValueError(WORDS)
+
+    answered = []
+    body = logs.guarded(application)({}, lambda status, headers: answered.append(status))
+    assert answered == ["500 Internal Server Error"] and b"try again" in body[0]
+    [line] = lines()
+    assert line["error"][0]["kind"] == "ValueError" and WORDS not in json.dumps(line)
+
+
+def manage(tmp_path, *arguments, **settings):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "DATABASE_"))}
+    environment |= {"VAR_DIR": str(tmp_path), **settings}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.commands
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"LOG_FORMAT": "xml"}, "LOG_FORMAT='xml' is neither json nor text."),
+        ({"SENTRY_DSN": "https://a-key-in-it"}, "SENTRY_DSN is no address of a Sentry project."),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_words_and_keys_are_not_repeated(tmp_path, setting, message):
+    done = manage(tmp_path, "check", **setting)
+    assert done.returncode != 0 and message in done.stderr and "a-key" not in done.stderr
+
+
+# The database has no tables, so that each page fails; words, addresses and a body are there to be leaked.
+FAIL = f"""
+import logging, sentry_sdk
+from django.test import Client
+visitor = Client(raise_request_exception=False, headers={TRACES!r}, REMOTE_ADDR="198.51.100.7", HTTP_HOST="localhost")
+print(visitor.get("/questions/?q={WORDS}").status_code)
+print(visitor.post("/admin/login/?next={WORDS}", {{"username": "{WORDS}", "password": "{WORDS}"}}).status_code)
+logging.getLogger("elsewhere").error("told of %s", "{WORDS}", extra={{"more": "{WORDS}"}})
+sentry_sdk.flush(10)
+"""
+
+
+@pytest.mark.commands
+def test_sentry_gets_kinds_and_places_of_errors_and_nothing_about_readers(tmp_path):
+    """The real library reports to a receiver of our own, over HTTP."""
+    received = []
+
+    class Receiver(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            unpack = {"gzip": gzip.decompress, "br": brotli.decompress}.get(self.headers["Content-Encoding"], bytes)
+            received.append(unpack(body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as receiver:
+        threading.Thread(target=receiver.serve_forever).start()
+        dsn = f"http://public-key@127.0.0.1:{receiver.server_port}/1"
+        done = manage(tmp_path, "shell", "-v0", "-c", FAIL, SENTRY_DSN=dsn)
+        receiver.shutdown()
+    assert done.stdout.split() == ["500", "500"], done.stderr
+    events = [json.loads(line) for body in received for line in body.splitlines() if b'"exception"' in line]
+    told = [event["exception"]["values"][-1] for event in events]
+    assert [(error["type"], error["value"][:13]) for error in told] == [("OperationalError", "no such table")] * 2
+    assert told[0]["stacktrace"]["frames"] and len(events[0]["tags"]["request"]) == 32
+    for body in received:
+        for trace in (WORDS, "198.51.100.7", *TRACES.values()):
+            assert trace.encode() not in body, trace
+
+
+def assert_nothing_of_the_visitor_in(lines):
+    written = json.dumps(lines)
+    for trace in (WORDS, "198.51.100.7", *TRACES.values()):
+        assert trace not in written, trace
