@@ -8,7 +8,8 @@ VAR_DIR ?= var
 export HOST PORT VAR_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgres story faults relevance attack screenshots lint format check lock clean venv-run venv-dev
+.PHONY: help run test test-sqlite test-postgres story faults relevance attack drill audit screenshots lint format check lock \
+  clean venv-run venv-dev
 # The targets share .venv, and two test runs at once would only slow each other down.
 .NOTPARALLEL:
 
@@ -114,6 +115,9 @@ format: venv-dev ## lay out code and templates as lint wants them
 	.venv/bin/ruff check --fix-only
 	.venv/bin/ruff format
 	.venv/bin/djlint templates --reformat --quiet || .venv/bin/djlint templates --check --quiet
+
+drill: venv-run ## back up, restore into a scratch site, start it and read from it; says how long each step took
+	@.venv/bin/python ops/drill.py
 
 check: venv-run ## check the settings for production, and that no migration is missing
 	ALLOWED_HOSTS="$${ALLOWED_HOSTS:-example.org}" .venv/bin/python manage.py check --deploy --fail-level WARNING

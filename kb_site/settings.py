@@ -2,7 +2,8 @@
 
 With nothing set the site runs on this machine alone: DEBUG off, an SQLite file and a generated secret key in `var/`.
 
-    VAR_DIR         folder for the database file, the secret key and collected static files (default: var)
+    VAR_DIR         folder for the database file, the secret key, backups and collected static files (default: var)
+    STATIC_ROOT     folder for collected static files, where they are to be elsewhere (default: VAR_DIR/static)
     SECRET_KEY      or SECRET_KEY_FILE; else VAR_DIR/secret_key, made on first use
     DATABASE_URL    e.g. postgres://user:password@host/name (default: VAR_DIR/kb.sqlite3)
     CACHE_URL       e.g. redis://host:6379/1 (default: memory of each process)
@@ -248,7 +249,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(VAR_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
