@@ -119,6 +119,14 @@ format: venv-dev ## lay out code and templates as lint wants them
 drill: venv-run ## back up, restore into a scratch site, start it and read from it; says how long each step took
 	@.venv/bin/python ops/drill.py
 
+# In an environment of its own: what audits the site is not part of it.
+audit: ## ask public services whether vulnerabilities are known in what runs the site
+	@cmp -s requirements-audit.txt .venv-audit/made-from || { \
+	  echo "Installing requirements-audit.txt into .venv-audit." && rm -rf .venv-audit && "$(PYTHON)" -m venv .venv-audit && \
+	  .venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.txt && \
+	  cp requirements-audit.txt .venv-audit/made-from; }
+	@"$(PYTHON)" ops/audit.py .venv-audit/bin/pip-audit $(if $(MUST),--must)
+
 check: venv-run ## check the settings for production, and that no migration is missing
 	ALLOWED_HOSTS="$${ALLOWED_HOSTS:-example.org}" .venv/bin/python manage.py check --deploy --fail-level WARNING
 	.venv/bin/python manage.py makemigrations --check
@@ -134,10 +142,11 @@ lock: ## remake the requirements files after pyproject.toml changed (UPGRADE=1: 
 	$(uv_lock) --extra postgres --extra redis --extra sentry -c requirements.txt pyproject.toml -o requirements-server.txt
 	$(uv_lock) --extra postgres --extra redis --extra sentry --extra dev -c requirements-server.txt pyproject.toml \
 	  -o requirements-dev.txt
+	$(uv_lock) --group pyproject.toml:audit -o requirements-audit.txt
 
 clean: ## remove the environment and all caches, never the site's data
 	rm -f .venv/.run .venv/.dev
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.*
+	rm -rf .venv .venv-audit .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.*
 	find . \( -path ./.git -o -path ./var \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
 
 # The environment. A stamp in it holds what it was made from: the folder, since an environment cannot be moved, and

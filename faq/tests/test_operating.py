@@ -5,6 +5,7 @@ missing these tests are skipped, saying so, but never in CI."""
 
 import contextlib
 import http.client
+import importlib.util
 import json
 import os
 import re
@@ -19,13 +20,17 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
+from django.core.management import get_commands
 
 from faq.tests.conftest import LIBRARY
 from faq.tests.test_commands import Site
+from kb_site import settings as settings_of_the_site
 
 pytestmark = pytest.mark.commands
 
@@ -33,6 +38,17 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "ops" / "deploy"
 HOST = "example.org"
 WORDS = "unmistakable-words"
+
+
+def program_of(path):
+    """A program of ours as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+jobs, audit = program_of(DEPLOY / "jobs.py"), program_of(ROOT / "ops" / "audit.py")
 
 
 def needs(program, package):
@@ -418,3 +434,241 @@ class TestUnderLoad:
         load.assert_nothing_lost()
         # (Of workers that have just gone, granian says now and then that they refused to: two of its threads wait.)
         assert [line for node in running.nodes for line in lines_of(node) if line["level"] == "ERROR"] == []
+
+
+UNITS = sorted((DEPLOY / "systemd").glob("kb-site*.service")) + sorted((DEPLOY / "systemd").glob("kb-site*.timer"))
+
+
+class TestSystemd:
+    pytestmark = needs("systemd-analyze", "systemd")
+
+    def test_the_units_are_well_formed(self, tmp_path):
+        """With the programs that they start where these tests have them."""
+        for path in UNITS:
+            text = path.read_text().replace("/opt/kb-site/current/.venv/bin", str(Path(sys.executable).parent))
+            text = text.replace("User=kb-site", "User=daemon").replace("Group=kb-site", "Group=daemon")
+            text = text.replace("file:/opt/kb-site/current/", f"file:{ROOT}/")
+            for name in {path.name, path.name.replace("@.", "@a.")}:  # the template, and one that is made from it
+                (tmp_path / name).write_text(text)
+        names = [str(tmp_path / path.name.replace("@.", "@a.")) for path in UNITS]
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *names],
+            capture_output=True, text=True, timeout=60, env=os.environ | {"SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+        )  # fmt: skip
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+
+    @pytest.mark.parametrize("name", ["kb-site@.service", "kb-site-job@.service"])
+    def test_what_runs_the_site_may_do_little_else(self, name):
+        command = ["systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=20"]
+        done = subprocess.run([*command, str(DEPLOY / "systemd" / name)], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout[-300:]  # an exposure of at most 2.0 of 10
+
+    def test_times_are_what_they_are_meant_to_be(self):
+        for path in UNITS:
+            for when in re.findall(r"^OnCalendar=(.*)$", path.read_text(), re.M):
+                done = subprocess.run(["systemd-analyze", "calendar", when], capture_output=True, text=True, timeout=60)
+                assert done.returncode == 0, (path.name, done.stderr)
+
+
+def calendar(how, day, clock):
+    days = {"daily": "*-*-*", "weekly": f"{['Mon', 'Tue'][day or 0]} *-*-*", "monthly": "*-*-01"}
+    return f"{days[how]} {clock}:00"
+
+
+@pytest.mark.pure
+def test_timers_and_containers_start_the_same_commands_at_the_same_times():
+    timers = {}
+    for path in (DEPLOY / "systemd").glob("*.timer"):
+        text = path.read_text()
+        [job] = re.findall(r"^Unit=kb-site-job@(\w+)\.service$", text, re.M)
+        [timers[job]] = re.findall(r"^OnCalendar=(.*)$", text, re.M)
+        assert path.stem == f"kb-site-{job.replace('_', '-')}" and "Persistent=yes" in text
+    assert timers == {job: calendar(*when) for job, when in jobs.JOBS.items()}
+    assert set(timers) <= set(get_commands())
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize(
+    ("job", "now", "last"),
+    [
+        ("backup", "2026-03-05 02:10", "2026-03-05 02:10"),
+        ("backup", "2026-03-05 02:09", "2026-03-04 02:10"),
+        ("verify_log", "2026-03-05 12:00", "2026-03-02 04:10"),
+        ("check_links", "2026-03-03 04:09", "2026-02-24 04:10"),
+        ("verify_backup", "2026-03-01 05:09", "2026-02-01 05:10"),
+        ("verify_backup", "2026-03-31 00:00", "2026-03-01 05:10"),
+    ],
+)
+def test_a_job_is_due_once_for_each_time_also_when_it_was_missed(job, now, last):
+    now, last = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (now, last))
+    assert jobs.last_time(job, now) == last
+    assert jobs.due(now, {job: last - timedelta(seconds=1)}) == [job]
+    assert jobs.due(now, {job: last}) == []
+
+
+def test_the_containers_timer_runs_what_is_due_notes_it_and_stops_when_told(tmp_path):
+    site = Site(tmp_path)
+    site.environment["PYTHONWARNINGS"] = ""
+    site.manage("migrate", "-v0")
+    long_ago = dict.fromkeys(("backup", "reviews_due"), "2026-01-01T00:00:00+00:00")
+    (tmp_path / "var" / "jobs.json").write_text(json.dumps(long_ago))
+    process = site.start(DEPLOY / "jobs.py")
+    said = [json.loads(process.stdout.readline()) for _ in range(5)]
+    process.terminate()
+    rest = process.communicate(timeout=30)[0]
+    assert process.returncode == 0 and rest == b""
+    assert [(line["message"], line.get("job")) for line in said] == [
+        ("waiting", None), ("started", "backup"), ("ended", "backup"), ("started", "reviews_due"),
+        ("ended", "reviews_due"),
+    ]  # fmt: skip
+    assert said[2]["status"] == 0 and "Prove it: manage.py verify_backup" in said[2]["said"]
+    assert len(list((tmp_path / "var" / "backups").iterdir())) == 1
+    noted = json.loads((tmp_path / "var" / "jobs.json").read_text())
+    assert set(noted) == set(jobs.JOBS) and noted["backup"] > "2026-01-02"
+
+
+@pytest.mark.pure
+class TestContainers:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+
+    def test_every_variable_that_is_set_is_one_that_the_settings_know(self):
+        known = set(re.findall(r"^    ([A-Z_]+) ", settings_of_the_site.__doc__, re.M))
+        known |= {f"{name}_FILE" for name in known}
+        ours = [service for service in self.compose["services"].values() if service["image"] == "kb-site"]
+        assert len(ours) == 4
+        for service in ours:
+            assert set(service["environment"]) <= known
+        names = re.findall(r"^#?([A-Z_]+)=", (DEPLOY / "environment").read_text(), re.M)
+        names += re.findall(r"^#?([A-Z_]+)=", (DEPLOY / "compose.env.example").read_text(), re.M)
+        assert set(names) <= known and {"ALLOWED_HOSTS", "PROXY", "DATABASE_URL"} <= set(names)
+        python = {"PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
+        assert (
+            set(re.findall(r"\b([A-Z_]+)=", re.findall(r"\nENV (PATH(?:.*\\\n)*.*)", self.dockerfile)[0]))
+            <= known | python
+        )
+
+    def test_nothing_runs_as_root_on_a_root_that_can_be_written(self):
+        for name, service in self.compose["services"].items():
+            assert "no-new-privileges:true" in service["security_opt"], name
+            if name != "postgres":
+                assert service["read_only"] is True and service["cap_drop"] == ["ALL"], name
+        assert re.findall(r"^USER (.*)$", self.dockerfile, re.M) == ["10001:10001"]
+
+    def test_only_nginx_can_be_reached_from_outside(self):
+        assert [name for name, service in self.compose["services"].items() if "ports" in service] == ["nginx"]
+        assert self.compose["networks"]["inside"]["internal"] is True
+        for name in ("postgres", "cache", "prepare", "site-a", "site-b"):
+            assert self.compose["services"][name]["networks"] == ["inside"]
+
+    def test_all_that_is_mounted_and_copied_exists(self):
+        mounted = [v.split(":")[0] for s in self.compose["services"].values() for v in s.get("volumes", [])]
+        for path in [path for path in mounted if path.startswith("./")]:
+            assert (DEPLOY / path).exists(), path
+        for line in re.findall(r"^COPY (?!--from)(.*) \S+$", self.dockerfile, re.M):
+            for path in line.split():
+                assert (ROOT / path).exists(), path
+                assert f"!{path}\n" in (DEPLOY / "Dockerfile.dockerignore").read_text(), path
+        named = {volume for volume in mounted if re.fullmatch(r"[a-z]+", volume)}
+        assert named == set(self.compose["volumes"])
+        used = {secret for service in self.compose["services"].values() for secret in service.get("secrets", [])}
+        assert used == set(self.compose["secrets"])
+
+
+def test_the_steps_of_the_dockerfile_make_a_site_that_runs_on_a_root_that_cannot_be_written(tmp_path):
+    """No engine is needed for it: the COPY and RUN lines are carried out by hand, and the command is started where only
+    a scratch folder may be written. (The packages are those of these tests, whose lock holds the server's.)"""
+    text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
+    build, last = text.split("\nFROM ")[1:]
+    root = tmp_path / "opt"
+    root.mkdir()
+    ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().split("*\n", 1)[1]
+    assert "faq/tests" in ignored and "**/__pycache__" in ignored
+    for line in re.findall(r"^COPY (?!--from)(.*)$", build, re.M):
+        *sources, target = line.split()
+        for source in sources:
+            path, goal = ROOT / source, root / source if target == "./" else root / target
+            if path.is_dir():
+                shutil.copytree(path, goal, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "tests"))
+            else:
+                shutil.copy(path, goal)
+    (root / ".venv").symlink_to(Path(sys.executable).parents[1])
+    [collect] = [line for line in re.findall(r"^RUN (.*)$", build, re.M) if "collectstatic" in line]
+    collect = collect.replace("/opt/kb-site", str(root)).replace("/tmp/build", str(tmp_path / "build"))
+    collect = collect.replace(" .venv/lib", "")
+    subprocess.run(["sh", "-ec", collect], cwd=root, env=clean_environment(), check=True, capture_output=True)
+    assert (root / "collected" / "staticfiles.json").exists()
+
+    state = tmp_path / "state"
+    state.mkdir()
+    [variables] = re.findall(r"^ENV (PATH=.*)$", last, re.M)
+    [port] = free_ports(1)
+    places = {"/opt/kb-site": str(root), "/var/lib/kb-site": str(state), "$PATH": os.environ["PATH"]}
+    for place, instead in places.items():
+        variables = variables.replace(place, instead)
+    environment = clean_environment() | dict(entry.split("=", 1) for entry in shlex.split(variables))
+    environment |= {"ALLOWED_HOSTS": "example.org", "PROXY": "on", "PORT": str(port), "HOME": str(state)}
+    command = json.loads(re.findall(r"^CMD (.*)$", last, re.M)[-1])
+    command = [word.replace("0.0.0.0", "127.0.0.1").replace("8000", str(port)) for word in command]
+    for path in [root, *root.rglob("*")]:
+        if not path.is_symlink() and ".venv" not in path.parts:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+    # Root without its powers: the files say who may write, and nobody may. (Another user could not reach Python where
+    # that lies in root's own folder.)
+    bare = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    facts = {"cwd": root, "env": environment}
+    for attempt in (root / "kb_site" / "new.py", root / "collected" / "new.css", root / "new"):
+        assert subprocess.run([*bare, "touch", attempt], capture_output=True).returncode != 0
+    migrate = [*bare, sys.executable, "manage.py", "migrate", "--no-input", "-v0"]
+    subprocess.run(migrate, check=True, capture_output=True, timeout=120, **facts)
+    check = [*bare, sys.executable, *json.loads(re.findall(r"CMD (\[\"python\".*?\])", last)[0])[1:]]
+    assert subprocess.run(check, capture_output=True, timeout=30, **facts).returncode != 0  # not yet
+    command[0] = str(Path(sys.executable).parent / command[0])
+    out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    server = subprocess.Popen([*bare, *command], **out, **facts)
+    try:
+        patiently(lambda: subprocess.run(check, capture_output=True, timeout=30, **facts).returncode == 0)
+    finally:
+        server.terminate()
+        written = server.communicate(timeout=60)[0]
+    lines = [json.loads(line) for line in written.splitlines()]
+    assert server.returncode == 0 and "started" in [line["message"] for line in lines], written
+    assert {path.name for path in state.iterdir()} <= {"kb.sqlite3", "kb.sqlite3-wal", "kb.sqlite3-shm", "secret_key"}
+
+
+def clean_environment():
+    kept = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def test_a_drill_goes_from_a_copy_to_a_site_that_answers(tmp_path):
+    site = Site(tmp_path)
+    site.environment["PYTHONWARNINGS"] = ""
+    site.manage("prepare")
+    done = subprocess.run(
+        [sys.executable, ROOT / "ops" / "drill.py"], env=site.environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    steps = re.findall(r"^ +\d+\.\d s  ([^:,\n]*)", done.stdout, re.M)
+    assert steps == [
+        "a copy of everything", "restored into a scratch database and verified",
+        "an empty site", "static files", "started", "read from it", "in all",
+    ]  # fmt: skip
+    assert "20 questions, 20 editions, 40 entries of the log" in done.stdout and "3 answers, the log-in" in done.stdout
+    assert site.sql("SELECT count(*) FROM faq_backupproof") == [(1,)]
+
+
+@pytest.mark.pure
+def test_an_audit_that_audited_nothing_does_not_say_that_all_is_well():
+    known = {"name": "alpha", "version": "1", "vulns": []}
+    bad = {"name": "beta", "version": "2", "vulns": [{"id": "X-1", "aliases": ["Y-1"], "fix_versions": ["3"]}]}
+    unknown = {"name": "gamma", "skip_reason": "not found"}
+    assert audit.verdict({"dependencies": [unknown]}) == ([], [], ["gamma"])
+    assert audit.verdict({"dependencies": [known, unknown]}) == ([], ["alpha"], ["gamma"])
+    assert audit.verdict({"dependencies": [known, bad]})[0] == ["beta 2: X-1, Y-1 (mended in 3)"]
+    done = subprocess.run(
+        [sys.executable, ROOT / "ops" / "audit.py", "/no/such/program"], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "NOT AUDITED: no service of vulnerabilities can be reached" in done.stdout
+    must = [sys.executable, ROOT / "ops" / "audit.py", "/no/such/program", "--must"]
+    assert subprocess.run(must, capture_output=True).returncode == 1
