@@ -471,6 +471,21 @@ class TestSystemd:
                 assert done.returncode == 0, (path.name, done.stderr)
 
 
+@pytest.mark.pure
+def test_the_guide_names_what_is_there():
+    guide = (ROOT / "docs" / "operating.md").read_text()
+    commands = set(re.findall(r"kb-site manage\.py ([a-z_]+)", guide)) - {"help"}
+    assert len(commands) > 8 and commands <= set(get_commands())
+    for name in re.findall(r"(?<![\w/])(?:systemd|nginx)/[\w.*-]+\w", guide):
+        assert list(DEPLOY.glob(name)), name
+    for path in re.findall(r"(ops/[\w/-]+\.\w+)", guide):
+        assert (ROOT / path).exists(), path
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"`make ([a-z]+)", guide)) <= targets
+    messages = {line.split("`")[1] for line in guide.splitlines() if re.match(r"\| `[a-z0-9… :]+` \| ", line)}
+    assert {"started", "admin", "slow", "refused: …", "answered 500 …"} <= messages
+
+
 def calendar(how, day, clock):
     days = {"daily": "*-*-*", "weekly": f"{['Mon', 'Tue'][day or 0]} *-*-*", "monthly": "*-*-01"}
     return f"{days[how]} {clock}:00"
@@ -640,23 +655,6 @@ def test_the_steps_of_the_dockerfile_make_a_site_that_runs_on_a_root_that_cannot
 def clean_environment():
     kept = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR")
     return {name: os.environ[name] for name in kept if name in os.environ}
-
-
-def test_a_drill_goes_from_a_copy_to_a_site_that_answers(tmp_path):
-    site = Site(tmp_path)
-    site.environment["PYTHONWARNINGS"] = ""
-    site.manage("prepare")
-    done = subprocess.run(
-        [sys.executable, ROOT / "ops" / "drill.py"], env=site.environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    steps = re.findall(r"^ +\d+\.\d s  ([^:,\n]*)", done.stdout, re.M)
-    assert steps == [
-        "a copy of everything", "restored into a scratch database and verified",
-        "an empty site", "static files", "started", "read from it", "in all",
-    ]  # fmt: skip
-    assert "20 questions, 20 editions, 40 entries of the log" in done.stdout and "3 answers, the log-in" in done.stdout
-    assert site.sql("SELECT count(*) FROM faq_backupproof") == [(1,)]
 
 
 @pytest.mark.pure
