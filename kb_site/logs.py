@@ -212,6 +212,8 @@ def _tell(request, status, ms):
     if request.method not in _SAFE_METHODS and place["route"].startswith("admin:"):
         level = logging.INFO if status < 400 else logging.WARNING
         logger.log(level, "admin", extra={"facts": known | {"user": _user(request)}})
+    elif status == HTTPStatus.TOO_MANY_REQUESTS:
+        logger.warning("refused: too many", extra={"facts": known})
     elif ms >= SLOW:
         logger.warning("slow", extra={"facts": known})
 

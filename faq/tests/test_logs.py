@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client, override_settings
 
-from faq import views
+from faq import reporting, views
 from faq.tests.conftest import logged_in
 from faq.tests.surfaces import public_addresses
 from faq.tests.test_admin import form_data, page_of, question
@@ -100,6 +101,17 @@ def test_a_refused_form_is_written_down_by_kind(library, lines):
     assert strict.post(f"/admin/login/?next={WORDS}", {"username": WORDS}).status_code == 403
     assert {line["message"] for line in lines()} == {"refused: csrf", "admin"}
     assert {line["status"] for line in lines()} == {403}
+    assert_nothing_of_the_visitor_in(lines())
+
+
+def test_it_is_written_down_that_no_more_reports_are_taken(library, lines, monkeypatch):
+    monkeypatch.setattr(reporting, "LIMITS", ((timedelta(hours=1), 0),))
+    address = "/answers/library/2/report/"
+    assert visitor().post(f"{address}?q={WORDS}", {"text": WORDS}).status_code == 429
+    [line] = lines()
+    assert (line["message"], line["route"], line["of"]) == (
+        "refused: too many", "report", {"collection": "library", "number": 2}
+    )  # fmt: skip
     assert_nothing_of_the_visitor_in(lines())
 
 
