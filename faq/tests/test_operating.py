@@ -253,7 +253,7 @@ class Load:
     def _go_on(self, ask, keep):
         self.started.wait(30)
         connection = None
-        until = time.monotonic() + 120
+        until = time.monotonic() + 400
         while not self.over.is_set() and time.monotonic() < until:
             try:
                 if connection is None or connection.sock is None:  # nginx ends one after a thousand requests
@@ -791,7 +791,7 @@ class Server:
         return done.stdout.strip()
 
     def run(self, *command, code=0):
-        done = subprocess.run(command, env=self.environment, cwd="/", capture_output=True, text=True, timeout=240)
+        done = subprocess.run(command, env=self.environment, cwd="/", capture_output=True, text=True, timeout=400)
         assert done.returncode == code, done.stdout + done.stderr[-2000:]
         return done.stdout + done.stderr
 
