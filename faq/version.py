@@ -40,7 +40,8 @@ class _Reader:
 
     def __init__(self, using):
         self._wrapper = connections.create_connection(using)
-        self._wrapper.connect()
+        with self._wrapper.wrap_database_errors:
+            self._wrapper.connect()
         self._error = self._wrapper.Database.Error
         if self._wrapper.vendor == "postgresql":
             self._server = self._wrapper.connection.pgconn
