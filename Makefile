@@ -67,7 +67,7 @@ test: venv-dev ## run all tests, on SQLite and then on PostgreSQL
 	@$(MAKE) --no-print-directory --keep-going test-sqlite test-postgres
 
 # The tests have a scratch VAR_DIR and a database of their own, whatever this shell has set for the site.
-own_settings = unset DATABASE_URL VAR_DIR HOST PORT;
+own_settings = unset DATABASE_URL DATABASE_REPLICA_URLS VAR_DIR HOST PORT;
 
 test-sqlite: venv-dev ## run all tests on SQLite alone
 	@$(own_settings) exec .venv/bin/pytest -n auto

@@ -30,9 +30,11 @@ NEAREST = 5
 def public_page(view):
     """A page that is the same for every reader. A cache in front may keep it for a minute, a browser asks each time."""
     # (Nothing is done with what is sent here, so it is not asked whose form it comes from.)
-    return csrf_exempt(
+    public = csrf_exempt(
         require_safe(cache_control(public=True, max_age=0, s_maxage=60, stale_while_revalidate=300)(view))
     )
+    public.is_public = True  # so it may be read from a replica
+    return public
 
 
 @public_page

@@ -6,6 +6,7 @@ With nothing set the site runs on this machine alone: DEBUG off, an SQLite file 
     STATIC_ROOT     folder for collected static files, where they are to be elsewhere (default: VAR_DIR/static)
     SECRET_KEY      or SECRET_KEY_FILE; else VAR_DIR/secret_key, made on first use
     DATABASE_URL    e.g. postgres://user:password@host/name (default: VAR_DIR/kb.sqlite3)
+    DATABASE_REPLICA_URLS  comma-separated addresses of streaming replicas, which public reads go to (default: none)
     CACHE_URL       e.g. redis://host:6379/1 (default: memory of each process)
     ALLOWED_HOSTS   comma-separated host names (default: this machine's own names)
     TLS             on or off: readers come by https (default: on as soon as ALLOWED_HOSTS names another machine)
@@ -34,6 +35,7 @@ from django.core.management.utils import get_random_secret_key
 from kb_site import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
 env = environ.FileAwareEnv()
 
 
@@ -47,20 +49,53 @@ def flag(name: str, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name}={value!r} is neither on nor off. Set it to “on” or “off”, or leave it out.")
 
 
-def database() -> dict:
-    """The database that DATABASE_URL names, else an SQLite file in VAR_DIR."""
+def database(address: str) -> dict:
+    """What Django must know to connect to the database at this address."""
     with warnings.catch_warnings(action="ignore"):  # one would print the address
         try:
-            found = env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'kb.sqlite3'}")
+            found = env.db_url_config(address)
         except (ImproperlyConfigured, ValueError):
             found = {}
-    if found.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
+    if found.get("ENGINE") not in (SQLITE, POSTGRESQL):
         # The address is not repeated: it may hold a password, and this ends in a log.
         raise ImproperlyConfigured(
             "DATABASE_URL names no database that this site runs on. Set it to something like "
             "postgres://user:password@host:5432/name or sqlite:////path/to/file, or leave it out."
         )
+    # A connection for each request costs more than the request.
+    found |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+    if found["ENGINE"] == SQLITE:
+        found["OPTIONS"] = {
+            # Readers and a writer at the same time; writers queue instead of failing.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+        }
+    else:
+        # A machine that is gone must not hold up who could be served by another one.
+        found["OPTIONS"] = {
+            "connect_timeout": 2,
+            "tcp_user_timeout": 5000,
+            "keepalives_idle": 5,
+            "keepalives_interval": 1,
+            "keepalives_count": 3,
+            **found.get("OPTIONS", {}),
+        }
     return found
+
+
+def databases() -> dict:
+    """The site's database as “default”, and its replicas as “replica1”, “replica2” and so on."""
+    primary = database(env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'kb.sqlite3'}"))
+    replicas = [database(address) for address in env.list("DATABASE_REPLICA_URLS", default=[])]
+    if any(one["ENGINE"] != POSTGRESQL for one in (replicas and [primary, *replicas])):
+        raise ImproperlyConfigured(
+            "DATABASE_REPLICA_URLS is set, but only PostgreSQL has replicas. Set it and DATABASE_URL to something like "
+            "postgres://user:password@host:5432/name, or leave it out."
+        )
+    for one in replicas:
+        one["TEST"] = {"MIRROR": "default"}
+    return {"default": primary, **{f"replica{number}": one for number, one in enumerate(replicas, start=1)}}
 
 
 def secret_key() -> str:
@@ -179,21 +214,12 @@ TEMPLATES = [
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
-DATABASES = {"default": database()}
-# A connection for each request costs more than the request.
-DATABASES["default"]["CONN_MAX_AGE"] = None
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"] = {
-        # Readers and a writer at the same time; writers queue instead of failing.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-    }
-elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+DATABASES = databases()
+if DATABASES["default"]["ENGINE"] == POSTGRESQL:
     INSTALLED_APPS.append("django.contrib.postgres")
-    # Whoever asks while the server's machine is away is told so soon.
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+if len(DATABASES) > 1:
+    DATABASE_ROUTERS = ["kb_site.replicas.Router"]
+    MIDDLEWARE.append("kb_site.replicas.Readers")  # the last, so that only what reads the database is repeated
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}

@@ -1,0 +1,256 @@
+"""Which database answers: public reads go to streaming replicas, everything else to the primary.
+
+A replica is asked only if it has everything that this node has answered from before. So nobody is shown something
+older than somebody was shown already, and nobody reads what was before a publication or a withdrawal once that was
+confirmed: while the primary can be asked, its content version is what a replica must have. While it cannot, nothing
+can be published, and the replicas that have all that this node has seen go on answering.
+
+A database that failed is left alone for some seconds, and a reader's request that it failed is repeated on the next.
+"""
+
+import fcntl
+import mmap
+import os
+import threading
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from functools import cache, cached_property
+from itertools import count
+from time import monotonic, sleep
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.http import HttpResponse
+
+from faq import version
+
+PRIMARY = "default"
+ALONE = 3
+"""Seconds for which a database that failed is not asked again."""
+PATIENCE = 2
+"""Seconds, from when the primary was lost, in which readers wait for a replica that is still to catch up with it."""
+
+Gone = (DatabaseError, InterfaceError)
+"""What Django raises where a database cannot be asked."""
+
+_reading = ContextVar("reading", default=None)  # the `Reading` of this request, or None for the primary
+_alone_until: dict[str, float] = {}
+_turns = count()
+_lost_at = None  # when the primary failed that had answered before
+
+
+class Router:
+    """Reads go where the request's reads go, writes to the primary."""
+
+    def db_for_read(self, model, **hints):
+        reading = _reading.get()
+        return reading.alias if reading else PRIMARY
+
+    def db_for_write(self, model, **hints):
+        if _reading.get() and _is_alone(PRIMARY):
+            raise OperationalError("The primary does not answer, and no reader shall wait for it.")
+        return PRIMARY
+
+    def allow_relation(self, one, other, **hints):
+        return True  # all of them are one database
+
+    def allow_migrate(self, alias, app_label, **hints):
+        return False if alias in names() else None  # what the primary is told, they get from it
+
+
+class Newest:
+    """The highest content version that this node has answered from, in eight bytes that its workers share."""
+
+    def __init__(self, path):
+        self._one_at_a_time = threading.Lock()
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.ftruncate(self._file, 8)
+        self._bytes = mmap.mmap(self._file, 8)
+
+    def get(self):
+        return int.from_bytes(self._bytes[:8], "little")
+
+    def follow(self, ask):
+        """What `ask()` says. Where that is news it is asked again, one worker at a time, so that the last word is kept.
+
+        It may be less than before: what the primary holds is right, also after a backup was put back."""
+        number = ask()
+        if number is not None and number != self.get():
+            with self._alone():
+                number = ask()
+                if number is not None:
+                    self._bytes[:8] = number.to_bytes(8, "little")
+        return number
+
+    def raise_to(self, number):
+        """Make it at least `number`, which a replica has. Returns the highest."""
+        if number > self.get():
+            with self._alone():
+                self._bytes[:8] = max(number, self.get()).to_bytes(8, "little")
+        return self.get()
+
+    @contextmanager
+    def _alone(self):
+        with self._one_at_a_time:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+
+
+@cache
+def newest():
+    return Newest(settings.VAR_DIR / "newest-version")
+
+
+def names():
+    """The replicas' aliases."""
+    return [alias for alias in connections if alias.startswith("replica")]
+
+
+def content_version():
+    """The content version that an answer to a reader must have at least. Asks the primary, and while that is gone the
+    replicas; raises `DatabaseError` where none of them can be asked."""
+    number = newest().follow(lambda: _ask(PRIMARY))
+    if number is not None:
+        return number
+    numbers = [number for alias in names() if (number := _ask(alias)) is not None]
+    if not numbers:
+        raise OperationalError("Neither the primary nor a replica can be asked.")
+    return newest().raise_to(max(numbers))
+
+
+def states():
+    """What `/readyz` says of each replica: ``{alias: "ok", "late" or "gone"}``."""
+    needed = newest().follow(lambda: _ask(PRIMARY)) or newest().get()
+    numbers = {alias: _ask(alias) for alias in names()}
+    return {
+        alias: "gone" if number is None else "late" if number < needed else "ok" for alias, number in numbers.items()
+    }
+
+
+def ready(request):
+    """What `faq.views.ready` says, and how the replicas are. Without its primary the site is ready for readers."""
+    from faq import views  # not for commands, which only need the router
+
+    response = views.ready(request)
+    if found := states():
+        response.content += "".join(f"{alias}: {state}\n" for alias, state in found.items()).encode()
+        if "ok" in found.values() and not response.content.startswith(b"database: ok\n"):
+            response.content += b"readers: ok\n"
+            response.status_code = 200
+    return response
+
+
+class Reading:
+    """Where one request reads from. That is chosen when it is first asked for: some pages need no database."""
+
+    def __init__(self, failed):
+        self.failed = failed  # aliases that have failed this request before
+        self.again = False
+
+    @cached_property
+    def alias(self):
+        return _choose(self.failed)
+
+    @property
+    def chosen(self):
+        return self.__dict__.get("alias")
+
+    def failed_now(self):
+        """Note it, and say whether it is worth asking another database."""
+        if self.chosen:
+            if not _is_usable(self.chosen):
+                _leave_alone(self.chosen)
+            self.failed.add(self.chosen)
+            self.again = True
+        elif _lost_at is not None and monotonic() - _lost_at < PATIENCE:
+            sleep(0.05)
+            self.failed.clear()
+            self.again = True
+        return self.again
+
+
+class Readers:
+    """Middleware that lets public reads be answered by a replica, and repeats on the next database what one failed."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        if request.method not in ("GET", "HEAD") or settings.SESSION_COOKIE_NAME in request.COOKIES:
+            return self.get_response(request)
+        failed = set()
+        while True:
+            reading = Reading(failed)
+            before = _reading.set(reading)
+            try:
+                response = self.get_response(request)
+            finally:
+                _reading.reset(before)
+            if not reading.again:
+                return response
+
+    def process_view(self, request, view, args, kwargs):
+        """Only what says of itself that it is the same for every reader may come from a replica."""
+        if not getattr(view, "is_public", False):
+            _reading.set(None)
+
+    def process_exception(self, request, exception):
+        reading = _reading.get()
+        if reading and isinstance(exception, Gone) and reading.failed_now():
+            return HttpResponse(status=503)  # nobody sees it: the request is repeated
+        return None
+
+
+def _choose(failed):
+    """The alias of a database that has everything which this node has answered from: a replica if there is one."""
+    needed = content_version()
+    aliases, turn = names(), next(_turns)
+    for place in range(len(aliases)):
+        alias = aliases[(turn + place) % len(aliases)]
+        number = None if alias in failed else _ask(alias)
+        # One that is ahead (the primary is about to answer with the same) would make the next reader's page seem older.
+        if number is not None and (number == needed or (number > needed and content_version() >= number)):
+            return alias
+    if PRIMARY in failed or _is_alone(PRIMARY):
+        raise OperationalError("No database that can be asked has everything that readers were shown before.")
+    return PRIMARY
+
+
+def _ask(alias):
+    """The content version in a database, or None if it cannot be asked now."""
+    global _lost_at
+    if _is_alone(alias):
+        return None
+    try:
+        number = version.current(using=alias)
+    except Gone:
+        _leave_alone(alias)
+        return None
+    if alias == PRIMARY:
+        _lost_at = None
+    return number
+
+
+def _is_alone(alias):
+    return monotonic() < _alone_until.get(alias, 0)
+
+
+def _leave_alone(alias):
+    global _lost_at
+    _alone_until[alias] = monotonic() + ALONE
+    if alias == PRIMARY and _lost_at is None:
+        _lost_at = monotonic()
+    with suppress(*Gone):
+        connections[alias].close()
+
+
+def _is_usable(alias):
+    """Whether the connection lives: what failed on one that does was the question, such as one that took too long."""
+    connection = connections[alias]
+    try:
+        return connection.connection is not None and connection.is_usable()
+    except Gone:
+        return False
