@@ -1,8 +1,10 @@
 """The public site. Each view reads live editions only, through `Question.objects.public()`."""
 
 import sys
+from functools import wraps
 from itertools import pairwise
 
+from django.conf import settings
 from django.core import signing
 from django.core.paginator import Paginator
 from django.db import DatabaseError, connection
@@ -11,8 +13,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.http import Http404, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.cache import add_never_cache_headers
-from django.views.decorators.cache import cache_control, never_cache
+from django.utils.cache import add_never_cache_headers, patch_cache_control
+from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -28,13 +30,28 @@ NEAREST = 5
 
 
 def public_page(view):
-    """A page that is the same for every reader. A cache in front may keep it for a minute, a browser asks each time."""
-    # (Nothing is done with what is sent here, so it is not asked whose form it comes from.)
-    public = csrf_exempt(
-        require_safe(cache_control(public=True, max_age=0, s_maxage=60, stale_while_revalidate=300)(view))
-    )
+    """A page that is the same for every reader. Browsers ask each time whether it is still what the public sees, and so
+    do caches in front, unless CDN_SECONDS lets them show it a while longer."""
+
+    @csrf_exempt  # nothing is done with what is sent here, so it is not asked whose form it comes from
+    @require_safe
+    @wraps(view)
+    def public(request, *args, **kwargs):
+        response = view(request, *args, **kwargs)
+        if not response.has_header("Cache-Control"):
+            patch_cache_control(response, public=True, max_age=0, **_for_caches())
+        return response
+
     public.is_public = True  # so it may be read from a replica
     return public
+
+
+def _for_caches():
+    """In the second half of the time, a cache shows what it has and asks for news meanwhile, so that nobody waits."""
+    seconds = settings.CDN_SECONDS
+    if not seconds:
+        return {"must_revalidate": True}
+    return {"s_maxage": seconds - seconds // 2, "stale_while_revalidate": seconds // 2}
 
 
 @public_page

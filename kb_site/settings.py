@@ -14,6 +14,7 @@ With nothing set the site runs on this machine alone: DEBUG off, an SQLite file 
     SECOND_FACTOR   on or off: who publishes or manages must have one (default: on where others can reach the site)
     SITE_NAME       what the site is called (default: Standing Answers)
     LEAVE_URL       a neutral page where “Leave this page” leads (default: Wikipedia)
+    CDN_SECONDS     how long a cache in front may show a page that is not what the public sees any more (default: 0)
     KEEP_PAGES      on or off: each process keeps public pages in memory while they are true (default: on)
     WORDING_BLOCKS  kinds of wording findings that stop publishing, such as generator,undated (default: none)
     LOG_FORMAT      json: a JSON object a line; text: for people (default: text at a terminal, else json)
@@ -124,6 +125,7 @@ SECRET_KEY = secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=sorted(LOOPBACK))
 REACHABLE = not set(ALLOWED_HOSTS) <= LOOPBACK
 TLS = flag("TLS", default=REACHABLE)
+CDN_SECONDS = env.int("CDN_SECONDS", default=0)
 
 
 def refuse_what_is_unsafe():
@@ -132,6 +134,11 @@ def refuse_what_is_unsafe():
         raise ImproperlyConfigured(
             "ALLOWED_HOSTS has a “*”, so a request could make the site write links to any host. Name the hosts that "
             "readers use, with commas between them."
+        )
+    if not 0 <= CDN_SECONDS <= 3600:
+        raise ImproperlyConfigured(
+            f"CDN_SECONDS={CDN_SECONDS}: an answer that was withdrawn would be shown for that long. Set it to a number "
+            "from 0 to 3600, or leave it out."
         )
     if DEBUG and REACHABLE:
         raise ImproperlyConfigured(

@@ -32,13 +32,25 @@ def test_a_page_that_did_not_change_answers_304_and_one_that_did_answers_200(lib
     assert client.get(ADDRESS, headers={"If-None-Match": tag}).status_code == 200
 
 
-def test_every_public_response_may_be_kept_by_a_cache_for_a_minute(library, client):
+@pytest.mark.parametrize(("seconds", "header"), [
+    (0, "public, max-age=0, must-revalidate"),
+    (60, "public, max-age=0, s-maxage=30, stale-while-revalidate=30"),
+    (5, "public, max-age=0, s-maxage=3, stale-while-revalidate=2"),
+])  # fmt: skip
+def test_a_cache_in_front_asks_each_time_unless_the_site_trusts_it_for_longer(
+    library, client, settings, seconds, header
+):
+    settings.CDN_SECONDS = seconds
     for address in public_addresses():
         if address in ("/robots.txt", "/healthz"):
             continue
         headers = client.get(address).headers
-        assert headers["Cache-Control"] == "public, max-age=0, s-maxage=60, stale-while-revalidate=300"
+        assert headers["Cache-Control"] == header
         assert headers["Vary"] == "Accept-Encoding", address
+
+
+def test_what_was_searched_in_vain_is_asked_for_each_time(library, client):
+    assert "public" not in client.get("/questions/?q=hovercraft").headers["Cache-Control"]
 
 
 @pytest.mark.parametrize(("accepted", "encoding"), [

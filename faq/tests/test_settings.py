@@ -38,6 +38,7 @@ def test_a_site_that_others_can_reach_passes_every_check_without_a_warning(tmp_p
         ({"SECRET_KEY": "secret"}, "SECRET_KEY is too short or a well-known one"),
         ({"SECRET_KEY": "django-insecure-" + "x" * 50}, "SECRET_KEY is too short or a well-known one"),
         ({"TLS": "perhaps"}, "is neither on nor off"),
+        ({"CDN_SECONDS": "86400"}, "an answer that was withdrawn would be shown for that long"),
     ],
 )
 def test_unsafe_settings_stop_the_start_and_say_what_to_do(tmp_path, settings, message):
