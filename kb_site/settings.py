@@ -325,9 +325,7 @@ if PROXY:
 
 TAGGIT_CASE_INSENSITIVE = True
 
-if "CACHE_URL" in os.environ:
-    # An uploaded spreadsheet waits for its confirmation where every web node finds it, and not in one node's files.
-    IMPORT_EXPORT_TMP_STORAGE_CLASS = "import_export.tmp_storages.CacheStorage"
+IMPORT_EXPORT_TMP_STORAGE_CLASS = "kb_site.uploads.SharedStorage"
 
 LOG_FORMAT = env.str("LOG_FORMAT", default="text" if sys.stdout and sys.stdout.isatty() else "json")
 if LOG_FORMAT not in logs.FORMATS:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tempfile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -50,6 +51,17 @@ def test_the_desk_goes_out_as_a_spreadsheet_that_runs_nothing(library, editor):
         "review": "–", "public edition": "1", "published": "", "unconfirmed": "0", "checked_on": "", "check_due": "",
         "check_every": "180", "findings": "0", "unsourced": "1",
     }  # fmt: skip
+
+
+def test_an_upload_waits_where_another_web_node_finds_it(library, editor, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    client = logged_in(editor)
+    preview = upload(client, "collection,number,keywords\nlibrary,3,señal")
+    assert list(tmp_path.iterdir()) == []  # what is in its files is a node's own
+    confirm(client, preview)
+    assert list(question(3).tags.names()) == ["señal"]
+    confirm(client, preview)  # it is gone once it was used
+    assert list(question(3).tags.names()) == ["señal"]
 
 
 def test_topics_and_keywords_come_back_in_after_a_preview(library, editor):

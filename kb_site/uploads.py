@@ -1,0 +1,27 @@
+"""Where an uploaded spreadsheet waits for its confirmation: where every web node and every process finds it."""
+
+import secrets
+
+from django.core.cache import caches
+from import_export.tmp_storages import CacheStorage
+
+
+class SharedStorage(CacheStorage):
+    """In the cache that all processes share, for at most an hour."""
+
+    CACHE_LIFETIME = 60 * 60
+
+    def save(self, data):
+        self.name = self.name or secrets.token_hex(16)
+        caches["shared"].set(self._key, data, self.CACHE_LIFETIME)
+
+    def read(self):
+        data = caches["shared"].get(self._key, b"")
+        return data if "b" in self.read_mode else data.decode(self.encoding or "utf-8")
+
+    def remove(self):
+        caches["shared"].delete(self._key)
+
+    @property
+    def _key(self):
+        return self.CACHE_PREFIX + self.name
