@@ -8,7 +8,7 @@ VAR_DIR ?= var
 export HOST PORT VAR_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgres story faults relevance attack drill audit screenshots lint format check lock \
+.PHONY: help run test test-sqlite test-postgres story faults cluster relevance attack drill audit screenshots lint format check lock \
   clean venv-run venv-dev
 # The targets share .venv, and two test runs at once would only slow each other down.
 .NOTPARALLEL:
@@ -89,6 +89,8 @@ KILLS ?= 200
 LOAD ?= 60
 faults: venv-dev ## take the disk, the database, the cache and more away, kill what writes (KILLS=200), and load (LOAD=60)
 	@$(own_settings) exec .venv/bin/python -m ops.faults --kills $(KILLS) --load $(LOAD)
+cluster: venv-dev ## kill parts of a small cluster under load, print what readers and editors saw (needs nginx, PostgreSQL)
+	@$(own_settings) exec .venv/bin/python -m ops.cluster
 
 relevance: venv-dev ## measure how good the search is, on SQLite and then on PostgreSQL
 	@$(own_settings) .venv/bin/python ops/relevance.py
