@@ -5,7 +5,8 @@ older than somebody was shown already, and nobody reads what was before a public
 confirmed: while the primary can be asked, its content version is what a replica must have. While it cannot, nothing
 can be published, and the replicas that have all that this node has seen go on answering.
 
-A database that failed is left alone for some seconds, and a reader's request that it failed is repeated on the next.
+A database that failed is left alone until it answers again, which a thread finds out and no reader waits for; and what
+it failed is repeated on the next.
 """
 
 import fcntl
@@ -25,8 +26,8 @@ from django.http import HttpResponse
 from faq import version
 
 PRIMARY = "default"
-ALONE = 3
-"""Seconds for which a database that failed is not asked again."""
+PAUSE = 1
+"""Seconds between two attempts to reach a database that is gone."""
 PATIENCE = 2
 """Seconds, from when the primary was lost, in which readers wait for a replica that is still to catch up with it."""
 
@@ -34,9 +35,9 @@ Gone = (DatabaseError, InterfaceError)
 """What Django raises where a database cannot be asked."""
 
 _reading = ContextVar("reading", default=None)  # the `Reading` of this request, or None for the primary
-_alone_until: dict[str, float] = {}
+_gone: set[str] = set()  # aliases
 _turns = count()
-_lost_at = None  # when the primary failed that had answered before
+_lost_at = None  # when the primary was last found to be gone
 
 
 class Router:
@@ -47,7 +48,7 @@ class Router:
         return reading.alias if reading else PRIMARY
 
     def db_for_write(self, model, **hints):
-        if _reading.get() and _is_alone(PRIMARY):
+        if _reading.get() and PRIMARY in _gone:
             raise OperationalError("The primary does not answer, and no reader shall wait for it.")
         return PRIMARY
 
@@ -214,37 +215,45 @@ def _choose(failed):
         # One that is ahead (the primary is about to answer with the same) would make the next reader's page seem older.
         if number is not None and (number == needed or (number > needed and content_version() >= number)):
             return alias
-    if PRIMARY in failed or _is_alone(PRIMARY):
+    if PRIMARY in failed or PRIMARY in _gone:
         raise OperationalError("No database that can be asked has everything that readers were shown before.")
     return PRIMARY
 
 
 def _ask(alias):
     """The content version in a database, or None if it cannot be asked now."""
-    global _lost_at
-    if _is_alone(alias):
+    if alias in _gone:
         return None
     try:
-        number = version.current(using=alias)
+        return version.current(using=alias)
     except Gone:
         _leave_alone(alias)
         return None
-    if alias == PRIMARY:
-        _lost_at = None
-    return number
-
-
-def _is_alone(alias):
-    return monotonic() < _alone_until.get(alias, 0)
 
 
 def _leave_alone(alias):
     global _lost_at
-    _alone_until[alias] = monotonic() + ALONE
-    if alias == PRIMARY and _lost_at is None:
-        _lost_at = monotonic()
     with suppress(*Gone):
         connections[alias].close()
+    if alias not in _gone:
+        _gone.add(alias)
+        if alias == PRIMARY:
+            _lost_at = monotonic()
+        _watch(alias)
+
+
+def _watch(alias):
+    threading.Thread(target=_wait_for, args=[alias], daemon=True).start()
+
+
+def _wait_for(alias):
+    """Ask a database until it answers. To find that a machine is gone can take seconds, each time."""
+    while alias in _gone:
+        sleep(PAUSE)
+        with suppress(*Gone):
+            version.current(using=alias)
+            _gone.discard(alias)
+        version.close()
 
 
 def _is_usable(alias):

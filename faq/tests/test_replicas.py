@@ -24,8 +24,9 @@ def _scratch(settings, tmp_path, monkeypatch, transactional_db, django_db_blocke
     settings.DATABASE_ROUTERS = ["kb_site.replicas.Router"]
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "kb_site.replicas.Readers"]
     monkeypatch.setattr(BaseDatabaseWrapper, "ensure_connection", django_db_blocker._real_ensure_connection)
-    monkeypatch.setattr(replicas, "_alone_until", {})
+    monkeypatch.setattr(replicas, "_gone", set())
     monkeypatch.setattr(replicas, "_lost_at", None)
+    monkeypatch.setattr(replicas, "_watch", lambda alias: None)
     replicas.newest.cache_clear()
     version.close()
     yield
@@ -151,9 +152,10 @@ def test_a_replica_that_is_late_is_passed_over_so_nobody_reads_what_was_before(l
     assert read(client)[1] == {"replica2"}
 
 
-def test_a_replica_that_is_gone_is_passed_over_and_left_alone_for_a_while(library, copies, client, monkeypatch):
+def test_a_replica_that_is_gone_is_passed_over_and_left_alone_until_it_answers(library, copies, client, monkeypatch):
     for alias in ("replica1", "replica2"):
         copies(alias)
+    name = connections["replica1"].settings_dict["NAME"]
     gone("replica1", monkeypatch)
     tries, connect = [], BaseDatabaseWrapper.connect
 
@@ -164,9 +166,17 @@ def test_a_replica_that_is_gone_is_passed_over_and_left_alone_for_a_while(librar
     monkeypatch.setattr(BaseDatabaseWrapper, "connect", noted)
     assert [read(client)[1] for _ in range(4)] == [{"replica2"}] * 4
     assert tries.count("replica1") == 1
-    monkeypatch.setattr(replicas, "_alone_until", {})  # as after some seconds
-    read(client), read(client)
-    assert tries.count("replica1") == 2
+    pauses = []
+
+    def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            monkeypatch.setitem(connections["replica1"].settings_dict, "NAME", name)
+
+    monkeypatch.setattr(replicas, "sleep", pause)
+    replicas._wait_for("replica1")  # what its thread does
+    assert tries.count("replica1") == 4 and pauses == [replicas.PAUSE] * 3
+    assert {"replica1"} in [read(client)[1] for _ in range(2)]
 
 
 def test_a_replica_that_dies_in_the_middle_of_a_page_is_followed_by_another(library, copies, client):
@@ -252,7 +262,6 @@ def test_ready_says_how_the_replicas_are_and_stays_ready_for_readers_without_the
     assert response.status_code == 200
     assert response.content.decode().splitlines()[-1] == "readers: ok"
     gone("replica2", monkeypatch)
-    monkeypatch.setattr(replicas, "_alone_until", {})
     assert client.get("/readyz").status_code == 503
 
 

@@ -10,13 +10,14 @@ With --serve it only starts the cluster, and says where, until Ctrl-C.
 
 import argparse
 import contextlib
+import http.client
 import os
 import signal
 import sys
 import threading
 import time
 
-from .parts import Cluster, Failed
+from .parts import ONLY_ONE_HAS, Cluster, Failed
 from .people import Editor, Facts, Reader
 
 LONGEST = 400
@@ -166,6 +167,8 @@ def main():
 
 
 def attempt(cluster, options):
+    found = [fetched(cluster.address, f"/static/{ONLY_ONE_HAS}") for _ in range(10)]
+    print(f"A static file that only one node has was found {found.count(200)} of {len(found)} times.")
     trial = Trial(cluster, options.seconds, options.readers)
     trial.run(options.crash)
     rows = list(trial.rows())
@@ -185,7 +188,17 @@ def attempt(cluster, options):
     for line in sorted({f"{name}: {one.outcome}: {one.words}"[:200] for name, one in seen})[:30]:
         print(" ", line)
     bad = sum(one.outcome != "ok" for _, reads, _ in rows for one in reads)
-    return 1 if bad or missing or told is None else 0
+    return 1 if bad or missing or told is None or set(found) != {200} else 0
+
+
+def fetched(address, path):
+    """The status of a request."""
+    connection = http.client.HTTPConnection(address, timeout=20)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 def give_up(cluster):
