@@ -180,6 +180,8 @@ def _run(program, *arguments):
     facts = connection.settings_dict
     variables = {"PGHOST": "HOST", "PGPORT": "PORT", "PGUSER": "USER", "PGPASSWORD": "PASSWORD"}
     known = {variable: str(facts[name]) for variable, name in variables.items() if facts.get(name)}
+    if which := facts["OPTIONS"].get("target_session_attrs"):  # where several servers are named, the one that is meant
+        known["PGTARGETSESSIONATTRS"] = which
     found = shutil.which(program)
     if not found:
         raise CannotBackUp(f"{program} is not installed here. On Debian: apt-get install postgresql-client")

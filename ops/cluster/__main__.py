@@ -107,15 +107,15 @@ class Trial:
         after = [moment for moment in saved if moment > told]
         return (min(after) - gone, min(after) - told) if after else (None, None)
 
-    def missing(self):
-        """Publications that were confirmed and are not there, as the new primary has them."""
-        lines = set(self.cluster.nodes[0].manage("shell", "-v0", "-c", NOTES).splitlines())
-        return [
-            f"{editor.number} Version {version}"
-            for editor in self.editors
-            for version in editor.confirmed
-            if f"{editor.number} Version {version}" not in lines
-        ]
+    def differences(self):
+        """What editors were told, compared with what is there: the publications that were confirmed and are missing,
+        and those that were refused and are there."""
+        there = set(self.cluster.nodes[0].manage("shell", "-v0", "-c", NOTES).splitlines())
+        confirmed, refused = (
+            {f"{one.number} Version {version}" for one in self.editors for version in getattr(one, told)}
+            for told in ("confirmed", "refused")
+        )
+        return confirmed - there, refused & there
 
 
 def table(rows):
@@ -180,8 +180,10 @@ def attempt(cluster, options):
         print(f"Editors could save again {told:.1f} s after the promotion began, {gone:.1f} s after the primary went.")
     print(cluster.nodes[0].manage("verify_log").strip())
     print(cluster.nodes[0].manage("rebuild_search", "--check").strip())
-    missing = trial.missing()
-    print(f"Confirmed publications that are missing: {len(missing)} {' '.join(missing[:5])}")
+    cluster.nodes[0].manage("backup")
+    print(cluster.nodes[0].manage("verify_backup").strip())
+    missing, unsaid = trial.differences()
+    print(f"Publications that were confirmed and are missing: {len(missing)}. Refused and there: {len(unsaid)}.")
     seen = [
         (name, one) for name, reads, edits in rows for one in (*reads, *edits) if one.outcome not in ("ok", "saved")
     ]

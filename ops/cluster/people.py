@@ -107,7 +107,7 @@ class Editor(Person):
     def __init__(self, address, stop, facts, number, pk, name):
         super().__init__(address, stop)
         self.facts, self.number, self.pk, self.username = facts, number, pk, name
-        self.cookies, self.version, self.confirmed = {}, 0, []
+        self.cookies, self.version, self.confirmed, self.refused = {}, 0, [], []
 
     def run(self):
         while not self.stop.is_set():
@@ -115,6 +115,7 @@ class Editor(Person):
             try:
                 self.edit_and_publish()
             except Refused as refused:
+                self.refused.append(self.version)
                 outcome, words = "told" if refused.told else "failed", str(refused)
             except (OSError, http.client.HTTPException) as error:
                 outcome, words = "failed", f"{type(error).__name__}: {error}"
