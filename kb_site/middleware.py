@@ -15,6 +15,9 @@ from django.utils import translation
 from django.utils.cache import get_conditional_response, patch_vary_headers
 
 from faq import failing
+from faq.search import missed
+
+from . import replicas
 
 _NOTHING = ", ".join(
     f"{feature}=()"
@@ -137,6 +140,18 @@ def compact_public_pages(get_response):
         if response.status_code != 200:
             return response
         return get_conditional_response(request, etag=etag, response=response)
+
+    return middleware
+
+
+def note_searches_in_vain(get_response):
+    """Write down what a page was asked for in vain, once it is made: public pages themselves only read."""
+
+    def middleware(request):
+        response = get_response(request)
+        if (words := getattr(response, "in_vain", "")) and not replicas.is_gone(replicas.PRIMARY):
+            missed.note(words)
+        return response
 
     return middleware
 

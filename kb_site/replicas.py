@@ -14,8 +14,7 @@ import mmap
 import os
 import threading
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
-from functools import cache, cached_property
+from functools import cache
 from itertools import count
 from time import monotonic, sleep
 
@@ -34,29 +33,9 @@ PATIENCE = 2
 Gone = (DatabaseError, InterfaceError)
 """What Django raises where a database cannot be asked."""
 
-_reading = ContextVar("reading", default=None)  # the `Reading` of this request, or None for the primary
 _gone: set[str] = set()  # aliases
 _turns = count()
 _lost_at = None  # when the primary was last found to be gone
-
-
-class Router:
-    """Reads go where the request's reads go, writes to the primary."""
-
-    def db_for_read(self, model, **hints):
-        reading = _reading.get()
-        return reading.alias if reading else PRIMARY
-
-    def db_for_write(self, model, **hints):
-        if _reading.get() and PRIMARY in _gone:
-            raise OperationalError("The primary does not answer, and no reader shall wait for it.")
-        return PRIMARY
-
-    def allow_relation(self, one, other, **hints):
-        return True  # all of them are one database
-
-    def allow_migrate(self, alias, app_label, **hints):
-        return False if alias in names() else None  # what the primary is told, they get from it
 
 
 class Newest:
@@ -118,7 +97,7 @@ def content_version():
         return number
     numbers = [number for alias in names() if (number := _ask(alias)) is not None]
     if not numbers:
-        raise OperationalError("Neither the primary nor a replica can be asked.")
+        raise _unanswered("Neither the primary nor a replica can be asked.")
     return newest().raise_to(max(numbers))
 
 
@@ -145,31 +124,41 @@ def ready(request):
 
 
 class Reading:
-    """Where one request reads from. That is chosen when it is first asked for: some pages need no database."""
+    """Where one attempt to answer a request reads from.
+
+    For as long as it lasts, what the code calls the default database is the one that was chosen: so a page is read from
+    one database as a whole, by whatever it is made, and cannot write."""
 
     def __init__(self, failed):
         self.failed = failed  # aliases that have failed this request before
-        self.again = False
+        self.alias, self.again, self._before = None, False, None
 
-    @cached_property
-    def alias(self):
-        return _choose(self.failed)
+    def begin(self):
+        """Choose. Raises `OperationalError` where no database has what readers were shown before."""
+        while self.alias is None:
+            try:
+                self.alias = _choose(self.failed)
+            except OperationalError:
+                if not _lost_lately():
+                    raise
+                sleep(0.05)  # a replica is about to have all that the primary had
+                self.failed.clear()
+        if self.alias != PRIMARY:
+            self._before, connections[PRIMARY] = connections[PRIMARY], connections[self.alias]
 
-    @property
-    def chosen(self):
-        return self.__dict__.get("alias")
+    def end(self):
+        if self._before:
+            connections[PRIMARY] = self._before
 
-    def failed_now(self):
-        """Note it, and say whether it is worth asking another database."""
-        if self.chosen:
-            if not _is_usable(self.chosen):
-                _leave_alone(self.chosen)
-            self.failed.add(self.chosen)
-            self.again = True
-        elif _lost_at is not None and monotonic() - _lost_at < PATIENCE:
-            sleep(0.05)
-            self.failed.clear()
-            self.again = True
+    def is_failed_by(self, error):
+        """Whether another database may do what this one did not. (On the primary, a mistake of ours is one.)"""
+        if self.alias is None or not isinstance(error, Gone):
+            return False
+        usable = _is_usable(self.alias)
+        if not usable:
+            _leave_alone(self.alias)
+        self.failed.add(self.alias)
+        self.again = not usable or self.alias != PRIMARY
         return self.again
 
 
@@ -184,25 +173,28 @@ class Readers:
             return self.get_response(request)
         failed = set()
         while True:
-            reading = Reading(failed)
-            before = _reading.set(reading)
+            request.reading = Reading(failed)
             try:
                 response = self.get_response(request)
             finally:
-                _reading.reset(before)
-            if not reading.again:
+                request.reading.end()
+            if not request.reading.again:
                 return response
 
     def process_view(self, request, view, args, kwargs):
         """Only what says of itself that it is the same for every reader may come from a replica."""
-        if not getattr(view, "is_public", False):
-            _reading.set(None)
+        if hasattr(request, "reading") and getattr(view, "is_public", False):
+            request.reading.begin()
 
     def process_exception(self, request, exception):
-        reading = _reading.get()
-        if reading and isinstance(exception, Gone) and reading.failed_now():
+        if hasattr(request, "reading") and request.reading.is_failed_by(exception):
             return HttpResponse(status=503)  # nobody sees it: the request is repeated
         return None
+
+
+def is_gone(alias):
+    """Whether this database did not answer when it was last asked."""
+    return alias in _gone
 
 
 def _choose(failed):
@@ -216,8 +208,15 @@ def _choose(failed):
         if number is not None and (number == needed or (number > needed and content_version() >= number)):
             return alias
     if PRIMARY in failed or PRIMARY in _gone:
-        raise OperationalError("No database that can be asked has everything that readers were shown before.")
+        raise _unanswered("No database that can be asked has everything that readers were shown before.")
     return PRIMARY
+
+
+def _unanswered(words):
+    """As Django raises what its driver says, so that nobody takes it for a mistake of ours."""
+    error = OperationalError(words)
+    error.__cause__ = connections[PRIMARY].Database.OperationalError(words)
+    return error
 
 
 def _ask(alias):
@@ -254,6 +253,10 @@ def _wait_for(alias):
             version.current(using=alias)
             _gone.discard(alias)
         version.close()
+
+
+def _lost_lately():
+    return _lost_at is not None and monotonic() - _lost_at < PATIENCE
 
 
 def _is_usable(alias):

@@ -199,6 +199,7 @@ MIDDLEWARE = [
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "axes.middleware.AxesMiddleware",
+    "kb_site.middleware.note_searches_in_vain",
 ]
 
 ROOT_URLCONF = "kb_site.urls"
@@ -225,7 +226,6 @@ DATABASES = databases()
 if DATABASES["default"]["ENGINE"] == POSTGRESQL:
     INSTALLED_APPS.append("django.contrib.postgres")
 if len(DATABASES) > 1:
-    DATABASE_ROUTERS = ["kb_site.replicas.Router"]
     MIDDLEWARE.append("kb_site.replicas.Readers")  # the last, so that only what reads the database is repeated
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -7,9 +7,7 @@ The configuration “simple” takes words as they are."""
 
 from contextlib import contextmanager
 
-from django.db import connection, connections, router, transaction
-
-from faq.models import SearchText
+from django.db import connection, transaction
 
 from .ranking import FOUND_BY, LABELS, POINTS, SHORT, TITLE, WEIGHTS
 
@@ -61,7 +59,7 @@ def candidates(condition, within, limit, looked_at):
     `within` is None or (SQL, parameters) of a condition on `OUTER_ID`."""
     also, parameters = within or ("true", [])
     weights = ", ".join(str(WEIGHTS[name] / WEIGHTS[TITLE]) for name in (POINTS, FOUND_BY, LABELS, TITLE))
-    with connections[router.db_for_read(SearchText)].cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(
             "SELECT question_id FROM (SELECT question_id, vector FROM faq_searchtext "  # noqa: S608
             f"WHERE vector @@ to_tsquery('simple', %s) AND {also} LIMIT %s) AS found "

@@ -5,9 +5,7 @@ writes. The words are stemmed already (see `stemming`), so its tokenizer only sp
 
 from contextlib import contextmanager
 
-from django.db import DatabaseError, connection, connections, router, transaction
-
-from faq.models import SearchText
+from django.db import DatabaseError, connection, transaction
 
 from .ranking import WEIGHTS
 
@@ -78,7 +76,7 @@ def candidates(condition, within, limit, looked_at):
     way round, with `rowid IN (…)`, SQLite would ask the full-text index anew for each row."""
     also, parameters = within or ("1", [])
     weights = ", ".join(map(str, WEIGHTS.values()))
-    with connections[router.db_for_read(SearchText)].cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT id FROM (SELECT rowid AS id, bm25(faq_search, {weights}) AS place FROM faq_search "  # noqa: S608
             f"WHERE faq_search MATCH %s AND {also} LIMIT %s) ORDER BY place, id LIMIT %s",

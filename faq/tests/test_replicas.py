@@ -3,11 +3,12 @@
 import secrets
 
 import pytest
-from django.db import OperationalError, connection, connections, router
+from django.db import DatabaseError, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.http import HttpResponse
 
-from faq import backups, drafts, publishing, version
-from faq.models import MissedSearch, Question
+from faq import backups, drafts, publishing, version, views
+from faq.models import MissedSearch
 from faq.tests.conftest import logged_in
 from faq.tests.surfaces import public_addresses
 from faq.tests.test_settings import manage
@@ -21,7 +22,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def _scratch(settings, tmp_path, monkeypatch, transactional_db, django_db_blocker):
     """A folder of its own, nothing known of any database, and leave to connect to those that a test makes."""
     settings.VAR_DIR = tmp_path
-    settings.DATABASE_ROUTERS = ["kb_site.replicas.Router"]
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "kb_site.replicas.Readers"]
     monkeypatch.setattr(BaseDatabaseWrapper, "ensure_connection", django_db_blocker._real_ensure_connection)
     monkeypatch.setattr(replicas, "_gone", set())
@@ -265,11 +265,30 @@ def test_ready_says_how_the_replicas_are_and_stays_ready_for_readers_without_the
     assert client.get("/readyz").status_code == 503
 
 
-def test_replicas_are_never_migrated_and_never_written_to(library, copies):
+def test_a_public_page_that_writes_would_not_write_to_the_primary(library, copies, client, monkeypatch):
     copies("replica1")
-    assert router.db_for_write(Question) == "default" == router.db_for_read(Question)
-    assert not router.allow_migrate("replica1", "faq") and router.allow_migrate("default", "faq")
-    assert router.allow_migrate("backup", "faq")  # where a backup is proved
+
+    def writes(request):
+        MissedSearch.objects.create(words="hovercraft", day="2026-01-01")
+        return HttpResponse("done")
+
+    monkeypatch.setattr(views, "render", lambda request, *rest: writes(request))
+    assert client.get("/accessibility/").content == b"done"
+    assert not MissedSearch.objects.exists()
+
+
+def test_a_mistake_of_ours_is_not_taken_for_a_database_that_is_gone(library, copies, client, monkeypatch):
+    copies("replica1")
+    asked = []
+
+    def wrong(request, *rest):
+        asked.append(connection.alias)
+        connection.cursor().execute("SELECT wrong FROM nowhere")
+
+    monkeypatch.setattr(views, "render", wrong)
+    with pytest.raises(DatabaseError, match="nowhere"):
+        client.get("/accessibility/")
+    assert asked == ["replica1", "default"] and not replicas.is_gone("replica1") and not replicas.is_gone("default")
 
 
 @pytest.mark.commands

@@ -71,6 +71,8 @@ class Trial:
         self.phase("all is well")
         self.phase("a node is killed", node.kill)
         self.phase("the node is back", node.start)
+        self.phase("the replica is late", lambda: replica.lag(2))
+        replica.lag(0)
         self.phase("the replica is killed", replica.kill)
         self.phase("the replica is back", replica.start)
         self.phase(

@@ -178,6 +178,12 @@ class Postgres(Part):
             file.write(f"port = {self.port}\n")
         return self
 
+    def lag(self, seconds):
+        """Apply what the primary did only so much later."""
+        with (self.data / "postgresql.auto.conf").open("a") as file:
+            file.write(f"recovery_min_apply_delay = '{seconds}s'\n")
+        self.process.send_signal(signal.SIGHUP)
+
     def promote(self):
         self._run("pg_ctl", "promote", "--wait", "--timeout=20", "-D", self.data)
 
