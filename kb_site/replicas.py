@@ -39,13 +39,19 @@ _lost_at = None  # when the primary was last found to be gone
 
 
 class Newest:
-    """The highest content version that this node has answered from, in eight bytes that its workers share."""
+    """The highest content version that this node has answered from, in eight bytes that its workers share.
+
+    Where there can be no such file, each worker has its own: a full disk is no reason not to answer."""
 
     def __init__(self, path):
-        self._one_at_a_time = threading.Lock()
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        os.ftruncate(self._file, 8)
-        self._bytes = mmap.mmap(self._file, 8)
+        self._one_at_a_time, self._file = threading.Lock(), None
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            if os.fstat(self._file).st_size < 8:
+                os.pwrite(self._file, bytes(8), 0)  # what is mapped and finds no room later ends the process
+            self._bytes = mmap.mmap(self._file, 8)
+        except OSError:
+            self._bytes = mmap.mmap(-1, 8)
 
     def get(self):
         return int.from_bytes(self._bytes[:8], "little")
@@ -72,6 +78,9 @@ class Newest:
     @contextmanager
     def _alone(self):
         with self._one_at_a_time:
+            if self._file is None:
+                yield
+                return
             fcntl.flock(self._file, fcntl.LOCK_EX)
             try:
                 yield

@@ -224,6 +224,11 @@ def test_what_one_worker_has_shown_the_others_on_its_node_hold_too(tmp_path):
     assert one.follow(lambda: None) is None and one.get() == 6
 
 
+def test_a_node_that_cannot_write_its_file_answers_all_the_same(tmp_path):
+    newest = replicas.Newest(tmp_path / "no such folder" / "newest")
+    assert newest.follow(lambda: 7) == 7 and newest.get() == 7 and newest.raise_to(9) == 9
+
+
 def test_a_reader_waits_a_moment_for_a_replica_to_catch_up_when_the_primary_is_lost(
     library, copies, client, publisher, monkeypatch
 ):

@@ -3,8 +3,10 @@
     python -m ops.cluster [--seconds 8] [--readers 20] [--ports FIRST] [--crash] [--serve]
 
 PostgreSQL with a streaming replica, two web nodes, nginx in front: all on this machine, in a temporary folder, gone
-afterwards. A node is killed, then the replica; then the primary is stopped (with --crash: killed) and the replica
-promoted. Exit status 1 if a reader's request failed, an old answer was shown, or a confirmed publication is missing.
+afterwards. A node is killed; the replica lags behind, and is killed; then the primary is stopped (with --crash: killed)
+and the replica promoted. Exit status 1 if a reader's request failed, an old answer was shown, an editor was not told in
+words what happened, or what editors were told is not what is there.
+
 With --serve it only starts the cluster, and says where, until Ctrl-C.
 """
 
@@ -192,7 +194,8 @@ def attempt(cluster, options):
     for line in sorted({f"{name}: {one.outcome}: {one.words}"[:200] for name, one in seen})[:30]:
         print(" ", line)
     bad = sum(one.outcome != "ok" for _, reads, _ in rows for one in reads)
-    return 1 if bad or missing or told is None or set(found) != {200} else 0
+    bad += sum(count(edits, "failed") for *_, edits in rows)
+    return 1 if bad or missing or unsaid or told is None or set(found) != {200} else 0
 
 
 def fetched(address, path):
