@@ -7,6 +7,7 @@ write to it meanwhile, and it stays as it was.
 
 import hashlib
 import json
+import warnings
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import environ
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import DatabaseError, connections, models, transaction
 from django.db.migrations.recorder import MigrationRecorder
@@ -118,8 +120,14 @@ def _facts(address):
     """What Django must know of the database at an address."""
     if "://" not in address:
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": address}
-    facts = environ.Env.db_url_config(address)
-    if facts.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
+    with warnings.catch_warnings(action="ignore"):  # one would print the address
+        try:
+            facts = environ.Env.db_url_config(address)
+        except (ImproperlyConfigured, ValueError):
+            facts = {}
+    known = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
+    if facts.get("ENGINE") not in known or not facts["NAME"]:
+        # The address is not repeated: it may hold a password.
         raise CannotMove("The old database must be an SQLite file, or something like postgres://user@host:5432/name.")
     return facts
 

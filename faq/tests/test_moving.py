@@ -222,7 +222,17 @@ def test_what_is_no_site_is_refused_in_words(tmp_path, name, content, message):
     assert path.exists() == (content is not None)
 
 
-@pytest.mark.parametrize("url", ["mysql://a@127.0.0.1/kb", "postgres://a:hush@127.0.0.1:1/kb"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://a:hush@127.0.0.1/kb",
+        "hush://a",
+        "postgres://a:hush@127.0.0.1:1/kb",
+        "postgres://a:hush@127.0.0.1:port/kb",
+        "postgres://a:hush@127.0.0.1:1/kb?connect_timeout=soon",
+        "postgres://",
+    ],
+)
 def test_an_address_that_leads_nowhere_is_refused_without_its_password(url):
     with pytest.raises(CommandError, match="The old database") as refused:
         run(url)
