@@ -89,6 +89,7 @@ KILLS ?= 200
 LOAD ?= 60
 faults: venv-dev ## take the disk, the database, the cache and more away, kill what writes (KILLS=200), and load (LOAD=60)
 	@$(own_settings) exec .venv/bin/python -m ops.faults --kills $(KILLS) --load $(LOAD)
+
 cluster: venv-dev ## kill parts of a small cluster under load, print what readers and editors saw (needs nginx, PostgreSQL)
 	@$(own_settings) exec .venv/bin/python -m ops.cluster
 

@@ -1,5 +1,6 @@
 """The content version, as cheap to ask for as anything can be: it is asked at every request."""
 
+import select
 import threading
 
 from django.db import connections
@@ -13,19 +14,21 @@ _TUPLES_OK = 2  # as libpq says that an answer has rows
 _mine = threading.local()
 
 
-def current(using="default"):
+def current(using="default", wait=None):
     """The number that stands for all that the public sees now in the database `using`.
+
+    `wait` is the longest time to wait for an answer of PostgreSQL, in seconds, where another database could be asked.
 
     Read on a connection of its own, outside of any transaction, which each thread keeps. Where that one is gone, a new
     one is made, once. Raises `django.db.DatabaseError` or `InterfaceError` where the database does not answer."""
     readers = _mine.__dict__.setdefault("readers", {})
     if using in readers:
         try:
-            return readers[using].ask()
+            return readers[using].ask(wait)
         except OperationalError:
             readers.pop(using).close()
     readers[using] = _Reader(using)
-    return readers[using].ask()
+    return readers[using].ask(wait)
 
 
 def close():
@@ -46,29 +49,41 @@ class _Reader:
         if self._wrapper.vendor == "postgresql":
             self._server = self._wrapper.connection.pgconn
             self._server.prepare(b"content_version", SQL.encode())
+            self._heard = select.poll()
+            self._heard.register(self._server.socket, select.POLLIN)
             self._read = self._read_postgresql
         else:
             self._cursor = self._wrapper.connection.cursor()
             self._outlived = getattr(self._wrapper.connection, "outlived", bool)  # see kb_site.sqlite_file
             self._read = self._read_sqlite
 
-    def ask(self):
+    def ask(self, wait):
         try:
-            return self._read()
+            return self._read(wait)
         except self._error as error:
             raise OperationalError(*error.args) from error
 
     def close(self):
         self._wrapper.close()
 
-    def _read_sqlite(self):
+    def _read_sqlite(self, wait):
         if self._outlived():
             raise self._error("Another file is in the place of the one that was opened.")
         row = self._cursor.execute(SQL).fetchone()
         return row[0] if row else UNKNOWN
 
-    def _read_postgresql(self):
-        result = self._server.exec_prepared(b"content_version", [])
+    def _read_postgresql(self, wait):
+        if wait is None:
+            result = self._server.exec_prepared(b"content_version", [])
+        else:
+            self._server.send_query_prepared(b"content_version", [])
+            while self._server.is_busy():
+                if not self._heard.poll(wait * 1000):
+                    raise self._error("No answer in time.")
+                self._server.consume_input()
+            result = self._server.get_result()
+            while self._server.get_result():
+                pass  # there is one end to each answer
         if result.status != _TUPLES_OK:
             raise self._error(result.error_message.decode(errors="replace"))
         return int(result.get_value(0, 0)) if result.ntuples else UNKNOWN

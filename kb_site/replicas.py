@@ -27,6 +27,8 @@ from faq import version
 PRIMARY = "default"
 PAUSE = 1
 """Seconds between two attempts to reach a database that is gone."""
+WAIT = 2
+"""Seconds for which a database is waited for that takes the question and says nothing."""
 PATIENCE = 2
 """Seconds, from when the primary was lost, in which readers wait for a replica that is still to catch up with it."""
 
@@ -233,7 +235,7 @@ def _ask(alias):
     if alias in _gone:
         return None
     try:
-        return version.current(using=alias)
+        return version.current(using=alias, wait=WAIT)
     except Gone:
         _leave_alone(alias)
         return None
@@ -259,7 +261,7 @@ def _wait_for(alias):
     while alias in _gone:
         sleep(PAUSE)
         with suppress(*Gone):
-            version.current(using=alias)
+            version.current(using=alias, wait=WAIT)
             _gone.discard(alias)
         version.close()
 
