@@ -1,0 +1,113 @@
+"""Measures the site beside what it is compared with: `make bench`, or `make bench-quick` for the core in two minutes.
+
+    BENCH=kept,lists make bench     only these parts; the others keep the results that they had
+    BENCH_ROUNDS=9                  more rounds than usual
+    BENCH_PORT=18500                the first of a hundred ports that servers may take
+    BENCH_DATA=keep                 keep the data sets, although the code that makes them has changed
+
+Results go into `docs/bench.json`, part by part, so that a run which was stopped can go on: name the parts that are
+missing.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+
+from . import charts, postgres, report, wagtail
+from .context import POSTGRES, SQLITE, Bench
+from .places import RESULT, ROOT, VAR
+from .sets import Failed, say
+
+PARTS = ("kept", "fresh", "lists", "searching", "importing", "publishing", "together", "weight", "slopes")
+QUICK = ("kept", "lists", "weight")
+
+
+def main():
+    quick = "--quick" in sys.argv
+    chosen = os.environ.get("BENCH", "").replace(" ", "").split(",") if os.environ.get("BENCH") else []
+    if unknown := set(chosen) - set(PARTS):
+        sys.exit(f"BENCH names no part that there is: {', '.join(sorted(unknown))}. There are {', '.join(PARTS)}.")
+    _refuse_what_lacks()
+    engines = (SQLITE, POSTGRES) if postgres.available() and not quick else (SQLITE,)
+    if not postgres.available():
+        say("SKIPPED: everything on PostgreSQL. To measure it too, install its server: apt-get install postgresql")
+    VAR.mkdir(parents=True, exist_ok=True)
+    path = VAR / "quick.json" if quick else RESULT
+    result = report.load(path)
+    rounds = int(os.environ.get("BENCH_ROUNDS", 2 if quick else 5))
+    failed = []
+    with ExitStack() as stack:
+        bench = Bench(
+            stack,
+            rounds=rounds,
+            seconds=1,
+            sizes=(20, 10_000) if quick else (20, 10_000, 100_000),
+            engines=engines,
+            quick=quick,
+        )
+        for name in chosen or (QUICK if quick else PARTS):
+            began = time.monotonic()
+            say(f"{name} …")
+            try:
+                part = import_module(f"ops.bench.parts.{name}").run(bench)
+            except Failed as failure:
+                failed.append(name)
+                say(f"  {name} could not be measured: {failure}")
+                continue
+            took = round(time.monotonic() - began)
+            result["parts"][name] = {"rows": part.rows, "figures": part.figures, "seconds": took, "at": _now()}
+            result["machine"] = _machine()
+            report.save(result, path)
+            say(f"  {name}: {took} s")
+    if not quick:
+        charts.draw(result, ROOT / "docs")
+    print()
+    print(report.table(result))
+    if failed:
+        sys.exit(f"Not measured: {', '.join(failed)}. Once the reason is mended: BENCH={','.join(failed)} make bench")
+
+
+def _refuse_what_lacks():
+    missing = [name for name in ("wrk", "nginx") if not (shutil.which(name) or Path("/usr/sbin", name).exists())]
+    if missing:
+        sys.exit(f"This needs {' and '.join(missing)}: apt-get install wrk nginx-light")
+    if not Path("/proc/self/smaps_rollup").exists():
+        sys.exit("This reads processor time and memory from /proc, which only Linux has.")
+
+
+def _now():
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _machine():
+    """What the figures were taken on."""
+    cores = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":")[1].strip() for line in cores if "model name" in line), "")
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    import sqlite3
+
+    import django
+    import granian
+
+    return {
+        "cores": os.cpu_count(),
+        "processor": model,
+        "python": platform.python_version(),
+        "django": django.get_version(),
+        "granian": granian.__version__,
+        "sqlite": sqlite3.sqlite_version,
+        "postgresql": postgres.version() if postgres.available() else "",
+        "wagtail": wagtail.version() if wagtail.PYTHON.exists() else "",
+        "commit": commit.stdout.strip(),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The search page at first view, one request at a time, beside a page of raw FTS5 over the same text."""
+
+import http.client
+import random
+import sqlite3
+import sys
+import time
+from statistics import median, quantiles
+from urllib.parse import urlencode
+
+from ops.bench import servers, sets
+from ops.bench.context import POSTGRES, SQLITE
+from ops.bench.places import HERE, ROOT, VAR
+from ops.bench.sets import say
+
+from . import Result
+
+
+def run(bench):
+    result = Result()
+    size = max(bench.sizes)
+    words = sets.words(size)
+    searches = words.pop("searches")[:20] if bench.quick else words.pop("searches")
+    kinds = {"raw": bench.server(_raw, str(_database(size)))}
+    for engine in bench.engines:
+        for some in {min(bench.sizes), size}:
+            kinds[engine, some] = bench.site(engine, some, False)
+    took = {kind: [] for kind in kinds}  # one list of milliseconds for each round
+    for number in range(1, bench.rounds + 1):
+        order = random.Random(number)
+        for kind in kinds:
+            took[kind].append({})
+        for text in order.sample([*searches, *words.values()], len(searches) + len(words)):
+            for kind in order.sample(list(kinds), len(kinds)):
+                took[kind][-1][text] = _ask(kinds[kind], text)
+        say(f"  search: round {number} of {bench.rounds}")
+
+    def middle(kind):
+        return [median(one[text] for text in searches) for one in took[kind]]
+
+    raw = middle("raw")
+    for engine in bench.engines:
+        ours = middle((engine, size))
+        if engine == POSTGRES:
+            result.add("search.postgres", [a / b for a, b in zip(ours, middle((SQLITE, size)), strict=True)], size)
+        else:
+            result.add("search.raw", [a / b for a, b in zip(ours, raw, strict=True)], engine, size)
+        tails = [quantiles([one[text] for text in searches], n=20)[-1] for one in took[engine, size]]
+        result.add("search.tail", [tail / p50 for tail, p50 in zip(tails, ours, strict=True)], engine, size)
+        worst = [one[words["every"]] / one[words["one percent"]] for one in took[engine, size]]
+        result.add("search.worst", worst, engine, size)
+    for kind in kinds:
+        name = kind if kind == "raw" else " ".join(map(str, kind))
+        result.figures[f"{name} p50 ms"] = median(middle(kind))
+        for share, word in words.items():
+            result.figures[f"{name} {share} ms"] = median(one[word] for one in took[kind])
+    return result
+
+
+def _ask(server, text):
+    """Milliseconds of one search, on a connection that is open already."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.connect()
+    began = time.perf_counter()
+    connection.request("GET", f"/questions/?{urlencode({'q': text})}", headers={"Accept-Encoding": "br"})
+    response = connection.getresponse()
+    response.read()
+    took = (time.perf_counter() - began) * 1000
+    connection.close()
+    if response.status != 200:
+        raise sets.Failed(f"{server.name} answers {response.status} to a search for “{text}”.")
+    return took
+
+
+def _raw(database):
+    return servers.granian("raw search", "peers.search:application", cwd=HERE, RAW_SEARCH=database)
+
+
+def _database(size):
+    """The same questions in one table with a full-text index over it, made once."""
+    path, stamp = VAR / f"search-{size}.sqlite3", VAR / f"search-{size}.stamp"
+    current = (sets.text(size) / "stamp").read_text()
+    if stamp.exists() and stamp.read_text() == current:
+        return path
+    say(f"  making a raw full-text index of {size:,} questions (kept for the next run)")
+    path.unlink(missing_ok=True)
+    sys.path.insert(0, str(ROOT))
+    from faq import seedfile
+
+    document = seedfile.parse((sets.text(size) / "bench.txt").read_bytes())
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE text (id INTEGER PRIMARY KEY, title TEXT, body TEXT)")
+        connection.execute(
+            "CREATE VIRTUAL TABLE found USING fts5(title, body, content='text', content_rowid='id', "
+            "tokenize='porter unicode61 remove_diacritics 2')"
+        )
+        connection.executemany(
+            "INSERT INTO text VALUES (?, ?, ?)",
+            ((q.number, q.text, "\n".join(block.text for block in q.blocks)) for q in document.questions),
+        )
+        connection.execute("INSERT INTO found(found) VALUES ('rebuild')")
+        connection.execute("INSERT INTO found(found) VALUES ('optimize')")
+    stamp.write_text(current)
+    return path

@@ -1,0 +1,54 @@
+"""Keeps the results, and tells them beside the goals."""
+
+import json
+from statistics import median
+
+from .goals import GOALS
+
+
+def load(path):
+    """Results as they were saved, or none yet: {"machine": …, "parts": {name: {"rows", "figures", …}}}."""
+    return json.loads(path.read_text()) if path.exists() else {"machine": {}, "parts": {}}
+
+
+def save(result, path):
+    """In one step, so that a run which is stopped leaves what was there."""
+    rough = path.with_suffix(".tmp")
+    rough.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    rough.replace(path)
+
+
+def rows(result):
+    """Each goal in each place, in the order of `GOALS`: (goal, where, samples)."""
+    found = {key: samples for part in result["parts"].values() for key, samples in part["rows"].items()}
+    for name, goal in GOALS.items():
+        for key, samples in found.items():
+            if key == name or key.startswith(f"{name}/"):
+                yield goal, key.partition("/")[2], samples
+
+
+def number(value):
+    """As short as it says something: 0.0123, 5.61, 312."""
+    if value == 0:
+        return "0"
+    size = abs(value)
+    return f"{value:,.0f}" if size >= 100 else f"{value:.3g}" if size < 1 else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def table(result):
+    """All rows as text, with whether each goal is met, by its median."""
+    lines = [f"{'':44} {'min':>8} {'median':>8} {'max':>8}   {'goal':>10}", ""]
+    counts, told = {True: 0, False: 0}, ""
+    for goal, where, samples in rows(result):
+        middle = median(samples)
+        met = goal.met(middle)
+        said = {None: "", True: "met", False: "NOT MET"}[met]
+        if met is not None:
+            counts[met] += 1
+        figures = " ".join(f"{number(value):>8}" for value in (min(samples), middle, max(samples)))
+        if goal.words != told:
+            lines.append(goal.words)
+            told = goal.words
+        lines.append(f"    {where:40} {figures} {goal.unit:2} {goal.bound:>10}  {said}".rstrip())
+    lines += ["", f"{counts[True]} met, {counts[False]} not met."]
+    return "\n".join(lines)
