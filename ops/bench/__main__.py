@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
-from . import charts, postgres, report, wagtail
+from . import charts, postgres, report, scaling, wagtail
 from .context import POSTGRES, SQLITE, Bench
 from .places import RESULT, ROOT, VAR
 from .sets import Failed, say
@@ -68,6 +68,7 @@ def main():
             say(f"  {name}: {took} s")
     if not quick:
         charts.draw(result, ROOT / "docs")
+        scaling.write(result)
     print()
     print(report.table(result))
     if failed:

@@ -11,7 +11,7 @@ from .places import PYTHON, ROOT, SIZES, SLUG, VAR, environment
 from .sets import Failed, say
 
 SQLITE, POSTGRES = "SQLite", "PostgreSQL"
-PAGES = 50
+PAGES = 25
 """Question pages that a server is asked for in turn."""
 
 
