@@ -3,6 +3,7 @@
     BENCH=kept,lists make bench     only these parts; the others keep the results that they had
     BENCH_ROUNDS=9                  more rounds than usual
     BENCH_PORT=18500                the first of a hundred ports that servers may take
+    BENCH_SIZES=20,10000            other sizes, to try something out; these results go into `var/bench` alone
     BENCH_DATA=keep                 keep the data sets, although the code that makes them has changed
 
 Results go into `docs/bench.json`, part by part, so that a run which was stopped can go on: name the parts that are
@@ -12,6 +13,7 @@ missing.
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +24,7 @@ from pathlib import Path
 
 from . import charts, postgres, report, scaling, wagtail
 from .context import POSTGRES, SQLITE, Bench
-from .places import RESULT, ROOT, VAR
+from .places import RESULT, ROOT, SIZES, VAR
 from .sets import Failed, say
 
 PARTS = ("kept", "fresh", "lists", "searching", "importing", "publishing", "together", "weight", "slopes")
@@ -35,11 +37,15 @@ def main():
     if unknown := set(chosen) - set(PARTS):
         sys.exit(f"BENCH names no part that there is: {', '.join(sorted(unknown))}. There are {', '.join(PARTS)}.")
     _refuse_what_lacks()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # stop in good order, with all that was started
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
     engines = (SQLITE, POSTGRES) if postgres.available() and not quick else (SQLITE,)
     if not postgres.available():
         say("SKIPPED: everything on PostgreSQL. To measure it too, install its server: apt-get install postgresql")
     VAR.mkdir(parents=True, exist_ok=True)
-    path = VAR / "quick.json" if quick else RESULT
+    sizes = tuple(map(int, os.environ.get("BENCH_SIZES", "20,10000" if quick else "20,10000,100000").split(",")))
+    official = sizes == SIZES
+    path = RESULT if official else VAR / f"{'quick' if quick else 'trial'}.json"
     result = report.load(path)
     rounds = int(os.environ.get("BENCH_ROUNDS", 2 if quick else 5))
     failed = []
@@ -48,7 +54,7 @@ def main():
             stack,
             rounds=rounds,
             seconds=1,
-            sizes=(20, 10_000) if quick else (20, 10_000, 100_000),
+            sizes=sizes,
             engines=engines,
             quick=quick,
         )
@@ -66,9 +72,10 @@ def main():
             result["machine"] = _machine()
             report.save(result, path)
             say(f"  {name}: {took} s")
-    if not quick:
+    if official:
         charts.draw(result, ROOT / "docs")
         scaling.write(result)
+        RESULT.with_suffix(".md").write_text(report.paper(result))
     print()
     print(report.table(result))
     if failed:

@@ -35,6 +35,38 @@ def number(value):
     return f"{value:,.0f}" if size >= 100 else f"{value:.3g}" if size < 1 else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
+def paper(result):
+    """The same as a page of Markdown."""
+    machine = result["machine"]
+    lines = [
+        "# What was measured",
+        "",
+        "Written by `make bench`, from `docs/bench.json`. H is a Django hello view behind Security, WhiteNoise and Common, R a",
+        "raw WSGI hello; they, the Wagtail page and this site run on granian with two workers, with connections that stay",
+        "open, and are asked by `wrk` on the same machine. Each figure is a ratio within one round; rounds are shuffled.",
+        "How each one is taken stands in `ops/bench/parts/`, the peers in `ops/bench/peers/`.",
+        "",
+        f"On {machine.get('cores')} cores ({machine.get('processor')}): " + "; ".join(
+            f"{name} {machine[name]}" for name in ("python", "django", "granian", "sqlite", "commit") if machine.get(name)
+        ) + "".join(f"; {machine[name]}" for name in ("postgresql", "wagtail") if machine.get(name)) + ".",
+        "",
+        "![Requests in a second of the site and of what it is compared with](bench-peers.svg)",
+        "",
+        "| | on | least | median | most | goal | |",
+        "|---|---|---:|---:|---:|---:|---|",
+    ]  # fmt: skip
+    told = ""
+    for goal, where, samples in rows(result):
+        middle = median(samples)
+        said = {None: "", True: "met", False: "**not met**"}[goal.met(middle)]
+        figures = " | ".join(number(value) for value in (min(samples), middle, max(samples)))
+        unit = f" ({goal.unit})" if goal.unit not in ("", "×") else ""
+        words = "" if goal.words == told else f"{goal.words}{unit}"
+        told = goal.words
+        lines.append(f"| {words} | {where} | {figures} | {goal.bound} | {said} |")
+    return "\n".join([*lines, ""])
+
+
 def table(result):
     """All rows as text, with whether each goal is met, by its median."""
     lines = [f"{'':44} {'min':>8} {'median':>8} {'max':>8}   {'goal':>10}", ""]

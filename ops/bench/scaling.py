@@ -80,14 +80,19 @@ class Measured:
             kept=whole("kept")(SIZES[-1]) / 1000,
             question=self.at(size, whole("first")) / 1000,
             list=self.at(size, whole("list first")) / 1000,
-            search=self.at(size, self.search_at) / 1000,
+            search=self.at(size, self.between(self.search)) / 1000,
             room=int(MOST / (page + AROUND)),
         )
 
-    def search_at(self, size):
-        """Searches are timed in the smallest and in the largest set."""
-        low, high = self.search(SIZES[0]), self.search(SIZES[-1])
-        return low + (high - low) * (size - SIZES[0]) / (SIZES[-1] - SIZES[0])
+    @staticmethod
+    def between(cost):
+        """A cost by size that was measured in the smallest and in the largest set alone: on the line through both."""
+
+        def on_line(size):
+            low, high = cost(SIZES[0]), cost(SIZES[-1])
+            return low + (high - low) * (size - SIZES[0]) / (SIZES[-1] - SIZES[0])
+
+        return on_line
 
     def bytes_each(self, kind, count, engine=None):
         """Bytes of one question, edition or entry of the log, from the largest set."""
@@ -107,8 +112,8 @@ def pages(found):
         ("question page, kept", lambda size: found.page("kept", size)),
         ("question page, first view", lambda size: found.page("first", size)),
         ("list, first view", lambda size: found.page("list first", size)),
-        ("list with filters, first view", lambda size: found.page("filter first", size)),
-        ("search (elapsed)", found.search_at),
+        ("list with filters, first view", found.between(lambda size: found.page("filter first", size))),
+        ("search (elapsed)", found.between(found.search)),
     ]
     for name, cost in kinds:
         yield [f"{name}, ms", *(_number(found.at(size, cost)) for size in (*SIZES, MILLION))]
@@ -157,12 +162,10 @@ def upkeep(found):
     for name, command in (("prove the log and all editions, s", "verify_log"), ("back up, s", "backup")):
         took = found.get("slopes", command)
         rows.append((name, {size: took[str(size)]["seconds"] for size in SIZES[1:]}))
-    publish = {size: found.get("publishing", f"publish ms SQLite {size}") for size in (SIZES[0], SIZES[-1])}
+    publish = found.between(lambda size: found.get("publishing", f"publish ms SQLite {size}"))
     for name, cost in rows:
         yield [name, *(_number(found.at(size, cost.__getitem__)) for size in (*SIZES[1:], MILLION))]
-    low, high = publish[SIZES[0]], publish[SIZES[-1]]
-    line = [low + (high - low) * size / SIZES[-1] for size in (*SIZES[1:], MILLION)]
-    yield ["publish one answer, ms", *map(_number, line)]
+    yield ["publish one answer, ms", *(_number(found.at(size, publish)) for size in (*SIZES[1:], MILLION))]
 
 
 def readers(found):

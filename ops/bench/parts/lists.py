@@ -6,6 +6,7 @@ from re import search, sub
 from statistics import median
 
 from ops.bench import load, servers
+from ops.bench.sets import Failed
 
 from . import Result
 
@@ -17,30 +18,28 @@ DEPTH = 0.9
 def run(bench):
     hello = bench.server(servers.hello)
     cases = {"hello": partial(load.run, hello, ["/"], bench.seconds)}
+    smallest, largest = min(bench.sizes), max(bench.sizes)
     for engine in bench.engines:
         for size in bench.sizes:
             kept, first = (bench.site(engine, size, keep) for keep in (True, False))
-            for name, paths in (("list", LIST), ("filter", FILTERS)):
-                load.warm(kept, paths)
-                cases[f"{name} kept", engine, size] = partial(load.run, kept, paths, bench.seconds)
-                cases[f"{name} first", engine, size] = load.case(first, paths, bench.seconds)
-            if size != min(bench.sizes):
-                cases["deep first", engine, size] = load.case(first, [deep_page(first, size)], bench.seconds)
+            load.warm(kept, [*LIST, *FILTERS])
+            cases["list kept", engine, size] = partial(load.run, kept, LIST, bench.seconds)
+            cases["list first", engine, size] = load.case(first, LIST, bench.seconds)
+            if size in (smallest, largest):
+                cases["filter first", engine, size] = load.case(first, FILTERS, bench.seconds)
+        cases["filter kept", engine, largest] = partial(load.run, kept, FILTERS, bench.seconds)
+        cases["deep first", engine, largest] = load.case(first, [deep_page(first, largest)], bench.seconds)
     found = load.rounds(cases, bench.rounds, "lists")
 
     result = Result(
         figures=load.summary({key if key == "hello" else " ".join(map(str, key)): found[key] for key in found})
     )
-    smallest, largest = min(bench.sizes), max(bench.sizes)
+    for (case, *where), runs in ((key, runs) for key, runs in found.items() if key != "hello"):
+        if case != "deep first":
+            result.add(f"{case.replace(' ', '.')}.h", load.ratios(runs, found["hello"]), *where)
     for engine in bench.engines:
-        for size in bench.sizes:
-            for name in ("list", "filter"):
-                for kind in ("kept", "first"):
-                    ratios = load.ratios(found[f"{name} {kind}", engine, size], found["hello"])
-                    result.add(f"{name}.{kind}.h", ratios, engine, size)
-            if size != smallest:
-                ratios = load.ratios(found["list first", engine, size], found["deep first", engine, size])
-                result.add("list.deep", ratios, engine, size)
+        ratios = load.ratios(found["list first", engine, largest], found["deep first", engine, largest])
+        result.add("list.deep", ratios, engine, largest)
         for name in ("list", "filter"):
             ratios = load.ratios(found[f"{name} first", engine, largest], found[f"{name} first", engine, smallest])
             result.add(f"{name}.flat", ratios, engine)
@@ -54,10 +53,7 @@ def run(bench):
 def deep_page(server, size):
     """The address of a page near the end of the list: the link to the second page, with its numbers moved on."""
     body = server.get(LIST[0], Host="127.0.0.1", Accept_Encoding="identity")[2].decode()
-    link = search(r'<a[^>]*rel="next"[^>]*href="([^"]+)"', body) or search(
-        r'<a[^>]*href="([^"]+)"[^>]*rel="next"', body
-    )
-    query = unescape(link[1])
+    query = unescape(search(r'<a[^>]*rel="next"[^>]*href="([^"]+)"', body)[1])
     query = query[query.index("?") :]
     pages = int(size * DEPTH) // 20
     if "page=2" in query:
@@ -68,7 +64,5 @@ def deep_page(server, size):
     found = server.get(path, Host="127.0.0.1", Accept_Encoding="identity")
     number = search(r"/answers/[a-z]+/([0-9]+)/", found[2].decode())
     if found[0] != 200 or not number or int(number[1]) < size * DEPTH / 2:
-        from ops.bench.sets import Failed
-
         raise Failed(f"{path} should be deep in the list, but answers {found[0]} with question {number and number[1]}.")
     return path

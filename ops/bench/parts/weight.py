@@ -89,7 +89,7 @@ def _memory(bench, result, smallest, largest):
     for keep in ("on", "off"):
         server = _fresh(bench, largest, keep)
         before = max(processes.memory(pid)["share"] for pid in server.workers())
-        load.run(server, pages, 8 if bench.quick else 30, encoding="identity")
+        load.run(server, pages, 8 if bench.quick else 20, encoding="identity")
         grown[keep] = max(processes.memory(pid)["share"] for pid in server.workers()) - before
     result.add("memory.kept", round(grown["on"] - grown["off"], 1))
     result.figures["memory grown"] = grown
