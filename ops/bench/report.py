@@ -5,6 +5,21 @@ from statistics import median
 
 from .goals import GOALS
 
+_HEAD = """\
+# What was measured
+
+Written by `make bench`, from `docs/bench.json`. H is a Django hello view behind Security, WhiteNoise and Common, R a raw
+WSGI hello. They, the Wagtail page and this site run on granian with two workers and connections that stay open, and are
+asked by `wrk` on the same machine. Each figure is a ratio within one round; the order changes from round to round. How
+each one is taken stands in `ops/bench/parts/`, what it is compared with in `ops/bench/peers/`.
+
+On {cores} cores ({processor}): {parts}.
+
+![Requests in a second of the site and of what it is compared with](bench-peers.svg)
+
+| | on | least | median | most | goal | |
+|---|---|---:|---:|---:|---:|---|"""
+
 
 def load(path):
     """Results as they were saved, or none yet: {"machine": …, "parts": {name: {"rows", "figures", …}}}."""
@@ -38,23 +53,11 @@ def number(value):
 def paper(result):
     """The same as a page of Markdown."""
     machine = result["machine"]
-    lines = [
-        "# What was measured",
-        "",
-        "Written by `make bench`, from `docs/bench.json`. H is a Django hello view behind Security, WhiteNoise and Common, R a",
-        "raw WSGI hello; they, the Wagtail page and this site run on granian with two workers, with connections that stay",
-        "open, and are asked by `wrk` on the same machine. Each figure is a ratio within one round; rounds are shuffled.",
-        "How each one is taken stands in `ops/bench/parts/`, the peers in `ops/bench/peers/`.",
-        "",
-        f"On {machine.get('cores')} cores ({machine.get('processor')}): " + "; ".join(
-            f"{name} {machine[name]}" for name in ("python", "django", "granian", "sqlite", "commit") if machine.get(name)
-        ) + "".join(f"; {machine[name]}" for name in ("postgresql", "wagtail") if machine.get(name)) + ".",
-        "",
-        "![Requests in a second of the site and of what it is compared with](bench-peers.svg)",
-        "",
-        "| | on | least | median | most | goal | |",
-        "|---|---|---:|---:|---:|---:|---|",
-    ]  # fmt: skip
+    parts = [
+        f"{name} {machine[name]}" for name in ("python", "django", "granian", "sqlite", "commit") if name in machine
+    ]
+    parts += [machine[name] for name in ("postgresql", "wagtail") if machine.get(name)]
+    lines = [_HEAD.format(cores=machine.get("cores"), processor=machine.get("processor"), parts="; ".join(parts))]
     told = ""
     for goal, where, samples in rows(result):
         middle = median(samples)
