@@ -8,10 +8,10 @@ from .goals import GOALS
 _HEAD = """\
 # What was measured
 
-Written by `make bench`, from `docs/bench.json`. H is a Django hello view behind Security, WhiteNoise and Common, R a raw
-WSGI hello. They, the Wagtail page and this site run on granian with two workers and connections that stay open, and are
-asked by `wrk` on the same machine. Each figure is a ratio within one round; the order changes from round to round. How
-each one is taken stands in `ops/bench/parts/`, what it is compared with in `ops/bench/peers/`.
+Written by `make bench`, from `docs/bench.json`. H is a Django hello view behind Security, WhiteNoise and Common, R a
+raw WSGI hello. They, the Wagtail page and this site run on granian with two workers and connections that stay open,
+and are asked by `wrk` on the same machine. Each figure is a ratio within one round; the order changes from round to
+round. How each one is taken stands in `ops/bench/parts/`, what it is compared with in `ops/bench/peers/`.
 
 On {cores} cores ({processor}): {parts}.
 
