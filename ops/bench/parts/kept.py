@@ -20,7 +20,7 @@ def run(bench):
         for size in bench.sizes:
             paths = bench.paths(engine, size)
             kept, first = (bench.site(engine, size, keep) for keep in (True, False))
-            load.warm(kept, paths)
+            load.warm_kept(kept, paths)
             load.warm(first, paths)
             cases["kept", engine, size] = partial(load.run, kept, paths, bench.seconds)
             cases["first", engine, size] = load.case(first, paths, bench.seconds)

@@ -37,7 +37,7 @@ def run(bench):
     say("  slopes: log and backup")
     for keep in (True, False):
         server, paths = bench.site(SQLITE, largest, keep), bench.paths(SQLITE, largest)
-        load.warm(server, paths)
+        (load.warm_kept if keep else load.warm)(server, paths)
         found = figures["readers, kept" if keep else "readers, first view"] = {}
         for connections in CONNECTIONS[: len(CONNECTIONS) if keep else 4]:
             one = load.run(server, paths, 2, connections=connections)
