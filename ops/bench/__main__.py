@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib import import_module
@@ -63,9 +64,10 @@ def main():
             say(f"{name} …")
             try:
                 part = import_module(f"ops.bench.parts.{name}").run(bench)
-            except Failed as failure:
+            except Exception as error:  # the other parts are measured all the same
                 failed.append(name)
-                say(f"  {name} could not be measured: {failure}")
+                why = error if isinstance(error, Failed) else traceback.format_exc()
+                say(f"  {name} could not be measured: {why}")
                 continue
             took = round(time.monotonic() - began)
             result["parts"][name] = {"rows": part.rows, "figures": part.figures, "seconds": took, "at": _now()}

@@ -36,8 +36,19 @@ class Run:
     p99_ms: float
 
 
-def run(server, paths, seconds, connections=CONNECTIONS, encoding="br", etags=None):
-    """Ask `server` for `paths` in turn, again and again. With `etags` (by path), as one who has them already."""
+def run(server, paths, seconds, **how):
+    """Ask `server` for `paths` in turn, again and again; returns a `Run`.
+
+    `connections` at once, `encoding` accepted, and with `etags` (by path) as one who has the pages already. What goes
+    wrong once may be the machine's fault, and is tried again; what goes wrong twice raises `Failed`."""
+    try:
+        return _run(server, paths, seconds, **how)
+    except Failed as failure:
+        say(f"  once more: {failure}")
+        return _run(server, paths, seconds, **how)
+
+
+def _run(server, paths, seconds, connections=CONNECTIONS, encoding="br", etags=None):
     file = VAR / "paths.txt"
     file.write_text("".join(f"{path}\t{(etags or {}).get(path, '')}\n" for path in paths))
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", HERE / "paths.lua",
