@@ -50,24 +50,25 @@ def test_a_stopped_run_goes_on_with_what_was_saved(tmp_path):
 
 
 def test_a_worker_that_may_keep_everything_makes_each_page_once():
-    outcome = simulate.worker(COSTS, questions=20, rate=50, publish_every=10**9)
-    asked = simulate.SHARES["search"]
-    assert 1 - asked - 0.2 < outcome.hits < 1 - asked
-    assert simulate.worker(COSTS, 20, 50, publish_every=0.02).hits < outcome.hits / 2
+    readers = simulate.readers(questions=20, rate=50)
+    outcome = simulate.worker(COSTS, readers, publish_every=10**9)
+    assert 0.75 < outcome.hits < 1 - simulate.SHARES["search"]
+    assert simulate.worker(COSTS, readers, publish_every=0.02).hits < outcome.hits / 2
 
 
 def test_more_workers_are_wanted_the_more_readers_come(monkeypatch):
-    monkeypatch.setattr(simulate, "AT_ONCE", 5000)
-    few, _ = simulate.workers_needed(COSTS, 1000, 100, 60)
-    many, outcome = simulate.workers_needed(COSTS, 1000, 5000, 60)
+    monkeypatch.setattr(simulate, "MOST_REQUESTS", 5000)
+    few, _ = simulate.workers_needed(COSTS, simulate.readers(1000, 100), 60)
+    many, outcome = simulate.workers_needed(COSTS, simulate.readers(1000, 5000), 60)
     assert few < many and outcome.busy <= 0.6
 
 
 def test_behind_a_cdn_the_site_is_asked_for_each_page_at_most_once_a_minute_in_each_place():
-    pages = 1000 + simulate.LISTS
-    searches = 10_000 * simulate.SHARES["search"]
-    assert searches < simulate.through_cdn(1000, 10_000, seconds=60, places=1) <= searches + pages / 60
-    assert simulate.through_cdn(1000, 1, seconds=60, places=1) < 1
+    some = simulate.readers(1000, 10_000)
+    rest = simulate.behind_cdn(some, seconds=60, places=1)
+    assert rest.searches == some.searches
+    assert 1000 / 61 < rest.questions < 1000 / 60 and rest.lists < simulate.LISTS / 60
+    assert simulate.behind_cdn(simulate.readers(1000, 1), places=1).rate < 1
 
 
 def test_the_charts_are_pictures_that_tell_their_numbers_in_words(tmp_path):

@@ -203,7 +203,7 @@ def machines(found):
 
 def _needs(found, questions, rate, every):
     costs = found.costs(questions)
-    workers, outcome = simulate.workers_needed(costs, questions, rate, every, BUSY)
+    workers, outcome = simulate.workers_needed(costs, simulate.readers(questions, rate), every, BUSY)
     memory = workers * (found.row("memory.worker") + MOST / 2**20)
     if found.engine == "PostgreSQL":
         share = {name: found.page(name, SIZES[-1], field="other_cpu_ms") / 1000 for name in ("kept", "first")}
@@ -227,8 +227,8 @@ def publishing(found):
     yield ["questions", "requests/s of one worker", *(f"{count} acts/h" for count in acts)]
     for questions, rate in ((1_000, 10), (10_000, 100), (100_000, 100), (100_000, 500), (MILLION, 500)):
         costs = found.costs(questions)
-        weights = simulate.popularity(questions)
-        shares = [simulate.worker(costs, questions, rate, HOURLY / count, weights) for count in acts]
+        some = simulate.readers(questions, rate)
+        shares = [simulate.worker(costs, some, HOURLY / count) for count in acts]
         yield [f"{questions:,}", f"{rate:,}", *(_share(one) for one in shares)]
 
 
@@ -238,13 +238,18 @@ def _share(outcome):
 
 def cdn(found):
     """What is left for the site behind a CDN that keeps pages for a minute in twenty places, and what that needs."""
-    yield ["questions", "readers' requests/s", "reach the site", "workers without", "workers with"]
+    yield ["questions", "readers' requests/s", "reach the site", "of them searches", "workers without", "workers with"]
     for questions, rate in ((10_000, 1_000), (100_000, 10_000), (MILLION, 10_000)):
-        costs = found.costs(questions)
-        rest = simulate.through_cdn(questions, rate)
-        without, _ = simulate.workers_needed(costs, questions, rate, 60, BUSY)
-        behind, _ = simulate.workers_needed(costs, questions, rest, 60, BUSY)
-        yield [f"{questions:,}", f"{rate:,}", f"{rest:,.0f}", f"{without:,}", f"{behind:,}"]
+        costs, some = found.costs(questions), simulate.readers(questions, rate)
+        rest = simulate.behind_cdn(some)
+        workers = [simulate.workers_needed(costs, one, 60, BUSY)[0] for one in (some, rest)]
+        yield [
+            f"{questions:,}",
+            f"{rate:,}",
+            f"{rest.rate:,.0f}",
+            f"{rest.searches / rest.rate:.0%}",
+            *(f"{count:,}" for count in workers),
+        ]
 
 
 TABLES = (pages, disk, editions, upkeep, readers, machines, publishing, cdn)
