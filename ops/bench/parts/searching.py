@@ -15,25 +15,40 @@ from ops.bench.sets import say
 
 from . import Result
 
+TIMES = 3
+"""That the words of which a single search counts are asked for in each round."""
+
 
 def run(bench):
     result = Result()
     size = max(bench.sizes)
     words = sets.words(size)
     searches = words.pop("searches")[:20] if bench.quick else words.pop("searches")
+    texts = [*searches, *list(words.values()) * TIMES]
     kinds = {"raw": bench.server(_raw, str(_database(size)))}
     for engine in bench.engines:
         for some in {min(bench.sizes), size}:
             kinds[engine, some] = bench.site(engine, some, False)
     took = {kind: [] for kind in kinds}  # one list of milliseconds for each round
+    before = {kind: (server.cpu(), server.cpu_of_others()) for kind, server in kinds.items()}
     for number in range(1, bench.rounds + 1):
         order = random.Random(number)
         for kind in kinds:
             took[kind].append({})
-        for text in order.sample([*searches, *words.values()], len(searches) + len(words)):
+        for text in order.sample(texts, len(texts)):
             for kind in order.sample(list(kinds), len(kinds)):
-                took[kind][-1][text] = _ask(kinds[kind], text)
+                took[kind][-1].setdefault(text, []).append(_ask(kinds[kind], text))
+        for kind in kinds:
+            took[kind][-1] = {text: median(some) for text, some in took[kind][-1].items()}
         say(f"  search: round {number} of {bench.rounds}")
+
+    count = bench.rounds * len(texts)
+    for kind, server in kinds.items():
+        name = kind if kind == "raw" else " ".join(map(str, kind))
+        result.figures[f"{name} cpu_ms"] = (server.cpu() - before[kind][0]) * 1000 / count
+    if POSTGRES in bench.engines:  # the two sets share one database server
+        used = kinds[POSTGRES, size].cpu_of_others() - before[POSTGRES, size][1]
+        result.figures["PostgreSQL other_cpu_ms"] = used * 1000 / count / 2
 
     def middle(kind):
         return [median(one[text] for text in searches) for one in took[kind]]
