@@ -4,6 +4,7 @@
     BENCH_ROUNDS=9                  more rounds than usual
     BENCH_PORT=18500                the first of a hundred ports that servers may take
     BENCH_SIZES=20,10000            other sizes, to try something out; these results go into `var/bench` alone
+    BENCH_ENGINES=SQLite            without PostgreSQL; these, too
     BENCH_DATA=keep                 keep the data sets, although the code that makes them has changed
 
 Results go into `docs/bench.json`, part by part, so that a run which was stopped can go on: name the parts that are
@@ -40,12 +41,13 @@ def main():
     _refuse_what_lacks()
     for number in (signal.SIGTERM, signal.SIGHUP):  # stop in good order, with all that was started
         signal.signal(number, lambda number, frame: sys.exit(128 + number))
-    engines = (SQLITE, POSTGRES) if postgres.available() and not quick else (SQLITE,)
+    engines = tuple(os.environ.get("BENCH_ENGINES", SQLITE if quick else f"{SQLITE},{POSTGRES}").split(","))
     if not postgres.available():
+        engines = (SQLITE,)
         say("SKIPPED: everything on PostgreSQL. To measure it too, install its server: apt-get install postgresql")
     VAR.mkdir(parents=True, exist_ok=True)
     sizes = tuple(map(int, os.environ.get("BENCH_SIZES", "20,10000" if quick else "20,10000,100000").split(",")))
-    official = sizes == SIZES
+    official = sizes == SIZES and not quick and "BENCH_ENGINES" not in os.environ
     path = RESULT if official else VAR / f"{'quick' if quick else 'trial'}.json"
     result = report.load(path)
     rounds = int(os.environ.get("BENCH_ROUNDS", 2 if quick else 5))
