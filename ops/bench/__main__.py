@@ -34,6 +34,9 @@ QUICK = ("kept", "lists", "weight")
 
 
 def main():
+    if {"-h", "--help"} & set(sys.argv):
+        print(__doc__)
+        return
     quick = "--quick" in sys.argv
     chosen = os.environ.get("BENCH", "").replace(" ", "").split(",") if os.environ.get("BENCH") else []
     if unknown := set(chosen) - set(PARTS):
@@ -72,8 +75,14 @@ def main():
                 say(f"  {name} could not be measured: {why}")
                 continue
             took = round(time.monotonic() - began)
-            result["parts"][name] = {"rows": part.rows, "figures": part.figures, "seconds": took, "at": _now()}
             result["machine"] = _machine()
+            result["parts"][name] = {
+                "rows": part.rows,
+                "figures": part.figures,
+                "seconds": took,
+                "at": _now(),
+                "commit": _commit(),
+            }
             report.save(result, path)
             say(f"  {name}: {took} s")
     if official:
@@ -98,11 +107,16 @@ def _now():
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
 
 
+def _commit():
+    """Of the code that was measured, with a plus where it was changed since."""
+    done = subprocess.run(["git", "describe", "--always", "--dirty=+"], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
 def _machine():
     """What the figures were taken on."""
     cores = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.split(":")[1].strip() for line in cores if "model name" in line), "")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     import sqlite3
 
     import django
@@ -117,7 +131,6 @@ def _machine():
         "sqlite": sqlite3.sqlite_version,
         "postgresql": postgres.version() if postgres.available() else "",
         "wagtail": wagtail.version() if wagtail.PYTHON.exists() else "",
-        "commit": commit.stdout.strip(),
     }
 
 

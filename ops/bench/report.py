@@ -67,7 +67,15 @@ def paper(result):
         words = "" if goal.words == told else f"{goal.words}{unit}"
         told = goal.words
         lines.append(f"| {words} | {where} | {figures} | {goal.bound} | {said} |")
+    lines += ["", "| part | measured (UTC) | of the code at | seconds |", "|---|---|---|---:|"]
+    lines += [f"| {' | '.join(row)} |" for row in _parts(result)]
     return "\n".join([*lines, ""])
+
+
+def _parts(result):
+    """When each part was measured, and of which code: a run of some parts leaves the others as they were."""
+    for name, part in result["parts"].items():
+        yield name, part.get("at", ""), part.get("commit", ""), str(part.get("seconds", ""))
 
 
 def table(result):
@@ -85,5 +93,6 @@ def table(result):
             lines.append(goal.words)
             told = goal.words
         lines.append(f"    {where:40} {figures} {goal.unit:2} {goal.bound:>10}  {said}".rstrip())
+    lines += ["", *(f"{name:12} {at:18} {commit:12} {seconds:>4} s" for name, at, commit, seconds in _parts(result))]
     lines += ["", f"{counts[True]} met, {counts[False]} not met."]
     return "\n".join(lines)
