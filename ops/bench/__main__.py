@@ -135,4 +135,7 @@ def _machine():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("Stopped. Results of the parts that had ended are kept.")

@@ -159,8 +159,10 @@ def editions(found):
 def upkeep(found):
     """What is done now and then, and takes the longer the more there is."""
     yield ["", "10,000 questions", "100,000 questions", "1,000,000 (line)"]
-    imports = {size: median(one["seconds"] for one in found.get("importing", f"SQLite {size}")) for size in SIZES[1:]}
-    rows = [("import, s", imports)]
+    rows = []
+    for name, field in (("import, s", "seconds"), ("import, peak memory, MB", "peak_mb")):
+        took = {size: found.get("importing", f"SQLite {size}") for size in SIZES[1:]}
+        rows.append((name, {size: median(one[field] for one in some) for size, some in took.items()}))
     for name, command in (("prove the log and all editions, s", "verify_log"), ("back up, s", "backup")):
         took = found.get("slopes", command)
         rows.append((name, {size: took[str(size)]["seconds"] for size in SIZES[1:]}))
