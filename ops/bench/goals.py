@@ -62,6 +62,7 @@ GOALS = {
     "import.flat": Goal("peak memory of the largest import over that of the middle one", most=1.2),
     "publish.save": Goal("publish one answer over a plain save()", most=3),
     "publish.edit": Goal("publish one answer over an editor's save of one point of it"),
+    "publish.default": Goal("publish one answer over a save() with Django's default SQLite settings"),
     "publish.flat": Goal("publish: largest set over smallest", most=1.2),
     "together.errors": Goal("4 writers, 8 readers: errors", most=0, unit=""),
     "together.lost": Goal("4 writers, 8 readers: lost writes", most=0, unit=""),

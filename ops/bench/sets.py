@@ -8,8 +8,10 @@ what is there. BENCH_DATA=keep keeps them all the same.
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -122,3 +124,9 @@ def copy(size, folder):
             shutil.copy(source / name, folder / name)
     (folder / "static").symlink_to(source / "static")
     return folder
+
+
+def undo_wal(folder):
+    """Give a database the journal that Django's default settings leave it with: a file remembers that it was in WAL."""
+    with closing(sqlite3.connect(folder / "kb.sqlite3")) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")

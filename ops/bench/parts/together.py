@@ -1,7 +1,6 @@
 """Four writers and eight readers on one SQLite file, with the product's settings and with Django's default ones."""
 
 import json
-import sqlite3
 import time
 from statistics import quantiles
 
@@ -35,8 +34,7 @@ def _all(bench, size, name, module, seconds):
     say(f"  4 writers and 8 readers for {seconds} s, {module}")
     settings = {"VAR_DIR": sets.copy(size, bench.scratch(name))}
     if "default" in module:
-        with sqlite3.connect(settings["VAR_DIR"] / "kb.sqlite3") as connection:
-            connection.execute("PRAGMA journal_mode=DELETE")
+        sets.undo_wal(settings["VAR_DIR"])
     bench.inside("people", settings, module=module)
     start = time.time() + 6
     roles = [("writer", 100 * place) for place in range(1, WRITERS + 1)] + [
