@@ -21,12 +21,15 @@ def result(**rows):
 
 def test_a_generated_data_set_can_be_imported_and_is_the_same_each_time(tmp_path):
     for name in ("one", "two"):
-        generating.write(50, tmp_path / name)
-    assert (tmp_path / "one" / "bench.txt").read_bytes() == (tmp_path / "two" / "bench.txt").read_bytes()
-    document = seedfile.parse((tmp_path / "one" / "bench.txt").read_bytes())
-    about = manifest.parse((tmp_path / "one" / "bench.toml").read_bytes())
-    assert len(document.questions) == 50 and not document.warnings
+        generating.write(1020, tmp_path / name)
+    files = sorted(file.name for file in (tmp_path / "one").iterdir())
+    assert files == ["town-001.toml", "town-001.txt", "town-002.toml", "town-002.txt", "words.json"]
+    assert all((tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes() for file in files)
+    document = seedfile.parse((tmp_path / "one" / "town-002.txt").read_bytes())
+    about = manifest.parse((tmp_path / "one" / "town-002.toml").read_bytes())
+    assert len(document.questions) == 20 and not document.warnings
     assert manifest.misfits(about, document) == ([], [])
+    assert generating.place(1019) == ("town-002", 20)
 
 
 def test_the_table_says_by_the_median_whether_a_goal_is_met():

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from . import postgres, servers, sets, wagtail
-from .places import PYTHON, ROOT, SIZES, SLUG, VAR, environment
+from . import generating, postgres, servers, sets, wagtail
+from .places import PYTHON, ROOT, SIZES, VAR, environment
 from .sets import Failed, say
 
 SQLITE, POSTGRES = "SQLite", "PostgreSQL"
@@ -58,8 +58,12 @@ class Bench:
 
     def paths(self, engine, size):
         """Addresses of question pages, from all over a data set."""
-        numbers = range(1, size + 1, max(1, size // PAGES))
-        return self.inside("addresses", self.settings(engine, size), SLUG, *list(numbers)[:PAGES])
+        return self.addresses(engine, size, range(0, size, max(1, size // PAGES))[:PAGES])
+
+    def addresses(self, engine, size, indexes):
+        """Addresses of the questions with these indexes in the whole set."""
+        places = [f"{slug}.{number}" for slug, number in map(generating.place, indexes)]
+        return self.inside("addresses", self.settings(engine, size), *places)
 
     def inside(self, name, settings, *arguments, module="kb_site.settings"):
         """What a program of `inside/` prints about the site with these settings."""

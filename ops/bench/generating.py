@@ -2,9 +2,9 @@
 
     python -m ops.bench.generating 10000 FOLDER
 
-makes `bench.txt`, a seed file with that many questions, `bench.toml`, its manifest, and `words.json`: words that stand
-in certain shares of the questions, and searches that readers might make. Words are as unevenly used as in real text
-(Zipf), so that searches find few questions, many, or nearly all.
+makes `town-001.txt` and so on, seed files of a thousand questions each, with a manifest beside each, and `words.json`:
+words that stand in certain shares of the questions, and searches that readers might make. Words are as unevenly used as
+in real text (Zipf), so that searches find few questions, many, or nearly all.
 """
 
 import json
@@ -15,6 +15,8 @@ from itertools import accumulate
 from pathlib import Path
 
 SEED = 7
+EACH = 1000
+"""Questions of one collection."""
 VOCABULARY = 20_000
 TOPICS = 12
 TAGS = 40
@@ -74,17 +76,25 @@ def question(number, writer):
     yield writer.sentence(10, 24)
 
 
+def place(index):
+    """Where the question with this index (from 0) in the whole set stands: its collection's slug, and its number."""
+    return f"town-{index // EACH + 1:03}", index % EACH + 1
+
+
 def write(count, folder):
+    """Write `count` questions; returns nothing. What was in the folder of another set is overwritten."""
     folder.mkdir(parents=True, exist_ok=True)
     chance = random.Random(SEED)
     writer = Writer(chance)
     seen = Counter()
-    with (folder / "bench.txt").open("w") as file:
-        for number in range(1, count + 1):
-            text = "\n".join(question(number, writer))
-            seen.update(set(text.replace(".", " ").replace(":", " ").replace("?", " ").lower().split()))
-            file.write(text + "\n")
-    _write_manifest(count, chance, folder / "bench.toml")
+    for first in range(0, count, EACH):
+        slug, size = place(first)[0], min(EACH, count - first)
+        with (folder / f"{slug}.txt").open("w") as file:
+            for number in range(1, size + 1):
+                text = "\n".join(question(number, writer))
+                seen.update(set(text.replace(".", " ").replace(":", " ").replace("?", " ").lower().split()))
+                file.write(text + "\n")
+        _write_manifest(slug, size, chance, folder / f"{slug}.toml")
     known = [(word, number) for word, number in seen.items() if word.isalpha() and len(word) > 4]
     found = {
         name: min(known, key=lambda pair: (abs(pair[1] - share * count), pair[0]))[0] for name, share in SHARES.items()
@@ -93,28 +103,28 @@ def write(count, folder):
     (folder / "words.json").write_text(json.dumps(found, indent=1))
 
 
-def _write_manifest(count, chance, path):
+def _write_manifest(slug, count, chance, path):
     names = [f"{word.capitalize()} and {other}" for word, other in zip(COMMON[::2], COMMON[1::2], strict=False)]
-    topics, tags = {place: [] for place in range(TOPICS)}, {place: [] for place in range(TAGS)}
-    topic_weights, tag_weights = ([1 / (place + 1) for place in some] for some in (topics, tags))
+    topics, tags = {rank: [] for rank in range(TOPICS)}, {rank: [] for rank in range(TAGS)}
+    topic_weights, tag_weights = ([1 / (rank + 1) for rank in some] for some in (topics, tags))
     for number in range(1, count + 1):
         topics[chance.choices(list(topics), topic_weights)[0]].append(number)
-        for place in set(chance.choices(list(tags), tag_weights, k=2)):
-            tags[place].append(number)
+        for rank in set(chance.choices(list(tags), tag_weights, k=2)):
+            tags[rank].append(number)
     lines = [
         "[collection]",
-        'title = "Notices of a town that does not exist"',
+        f'title = "Notices of {slug}, which does not exist"',
         'jurisdiction = "Nowhere"',
         'language = "en"',
         'origin = "Made by a script for measurements. It says nothing about anything."',
     ]
-    for place, numbers in topics.items():
+    for rank, numbers in topics.items():
         if numbers:
-            lines += ["", "[[topics]]", f'slug = "topic-{place + 1}"', f'name = "{names[place]}"']
+            lines += ["", "[[topics]]", f'slug = "topic-{rank + 1}"', f'name = "{names[rank]}"']
             lines.append(f"questions = {numbers}")
-    for place, numbers in tags.items():
+    for rank, numbers in tags.items():
         if numbers:
-            lines += ["", "[[tags]]", f'name = "{COMMON[place + 40]}"', f"questions = {numbers}"]
+            lines += ["", "[[tags]]", f'name = "{COMMON[rank + 40]}"', f"questions = {numbers}"]
     path.write_text("\n".join(lines) + "\n")
 
 

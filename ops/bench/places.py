@@ -11,8 +11,8 @@ VAR = ROOT / "var" / "bench"
 RESULT = ROOT / "docs" / "bench.json"
 PYTHON = sys.executable
 SIZES = (20, 10_000, 100_000)
-SLUG = "bench"
-"""Of the one collection that every data set has."""
+SLUG = "town-001"
+"""Of the first collection, which every data set has."""
 
 # What this shell may have set for the site, or for PostgreSQL's clients, is none of the benchmark's business.
 _OWN = {

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from . import generating
-from .places import PYTHON, ROOT, SLUG, VAR, environment
+from .places import PYTHON, ROOT, VAR, environment
 
 MAKERS = ("seedfile", "manifest", "content", "working_copy", "importing", "publishing", "log")
 
@@ -74,9 +74,15 @@ def text(size):
     current = sha256(Path(generating.__file__).read_bytes()).hexdigest()
     if not stamp.exists() or stamp.read_text() != current:
         say(f"  writing the text of {size:,} questions")
+        shutil.rmtree(folder, ignore_errors=True)
         generating.write(size, folder)
         stamp.write_text(current)
     return folder
+
+
+def files(size):
+    """The seed files of a data set."""
+    return sorted(text(size).glob("*.txt"))
 
 
 def words(size):
@@ -87,8 +93,7 @@ def words(size):
 def import_into(size, **settings):
     """Import a data set into an empty database, made ready before the clock starts; returns what it took."""
     manage("migrate", "-v0", **settings)
-    command = [PYTHON, "manage.py", "import_seed", text(size) / "bench.txt", "--publish", "--collection", SLUG]
-    return measured(command, **settings)
+    return measured([PYTHON, "manage.py", "import_seed", *files(size), "--publish"], **settings)
 
 
 def sqlite(size):

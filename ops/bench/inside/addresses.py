@@ -1,4 +1,4 @@
-"""Prints the addresses of questions: `addresses COLLECTION NUMBER …`."""
+"""Prints the addresses of questions, in their order: `addresses COLLECTION.NUMBER …`."""
 
 import json
 import sys
@@ -9,5 +9,12 @@ django.setup()
 
 from faq.models import Question  # noqa: E402
 
-wanted = Question.objects.public().for_detail().filter(collection__slug=sys.argv[1], number__in=sys.argv[2:])
-print(json.dumps([question.get_absolute_url() for question in wanted.order_by("number")]))
+numbers = {}
+for place in sys.argv[1:]:
+    slug, _, number = place.partition(".")
+    numbers.setdefault(slug, []).append(int(number))
+addresses = []
+for slug, some in numbers.items():
+    wanted = Question.objects.public().for_detail().filter(collection__slug=slug, number__in=some)
+    addresses += [question.get_absolute_url() for question in wanted.order_by("number")]
+print(json.dumps(addresses))

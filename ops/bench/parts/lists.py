@@ -5,7 +5,7 @@ from html import unescape
 from re import search, sub
 from statistics import median
 
-from ops.bench import load, servers
+from ops.bench import generating, load, servers
 from ops.bench.sets import Failed
 
 from . import Result
@@ -51,18 +51,17 @@ def run(bench):
 
 
 def deep_page(server, size):
-    """The address of a page near the end of the list: the link to the second page, with its numbers moved on."""
+    """The address of a page near the end of the list: the link to the second page, moved on to there."""
     body = server.get(LIST[0], Host="127.0.0.1", Accept_Encoding="identity")[2].decode()
-    query = unescape(search(r'<a[^>]*rel="next"[^>]*href="([^"]+)"', body)[1])
-    query = query[query.index("?") :]
-    pages = int(size * DEPTH) // 20
+    query = unescape(search(r'<a[^>]*rel="next"[^>]*href="[^"]*(\?[^"]+)"', body)[1])
+    index = int(size * DEPTH)
     if "page=2" in query:
-        query = query.replace("page=2", f"page={pages}")
-    else:  # after which question: the last one on the first page
-        query = sub(r"(?<![0-9])20(?![0-9])", str(pages * 20), query)
+        query = query.replace("page=2", f"page={index // 20}")
+    else:  # after which question
+        query = sub(r"town-[0-9]+\W[0-9]+", "{}.{}".format(*generating.place(index)), query)
     path = LIST[0] + query
-    found = server.get(path, Host="127.0.0.1", Accept_Encoding="identity")
-    number = search(r"/answers/[a-z]+/([0-9]+)/", found[2].decode())
-    if found[0] != 200 or not number or int(number[1]) < size * DEPTH / 2:
-        raise Failed(f"{path} should be deep in the list, but answers {found[0]} with question {number and number[1]}.")
+    status, _, body = server.get(path, Host="127.0.0.1", Accept_Encoding="identity")
+    found = search(r"/answers/(town-[0-9]+)/[0-9]+/", body.decode())
+    if status != 200 or not found or found[1] < generating.place(index // 2)[0]:
+        raise Failed(f"{path} should be deep in the list, but answers {status} with {found and found[1]}.")
     return path

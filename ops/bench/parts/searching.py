@@ -102,7 +102,7 @@ def _database(size):
     sys.path.insert(0, str(ROOT))
     from faq import seedfile
 
-    document = seedfile.parse((sets.text(size) / "bench.txt").read_bytes())
+    questions = (q for file in sets.files(size) for q in seedfile.parse(file.read_bytes()).questions)
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE text (id INTEGER PRIMARY KEY, title TEXT, body TEXT)")
         connection.execute(
@@ -110,8 +110,8 @@ def _database(size):
             "tokenize='porter unicode61 remove_diacritics 2')"
         )
         connection.executemany(
-            "INSERT INTO text VALUES (?, ?, ?)",
-            ((q.number, q.text, "\n".join(block.text for block in q.blocks)) for q in document.questions),
+            "INSERT INTO text (title, body) VALUES (?, ?)",
+            ((q.text, "\n".join(block.text for block in q.blocks)) for q in questions),
         )
         connection.execute("INSERT INTO found(found) VALUES ('rebuild')")
         connection.execute("INSERT INTO found(found) VALUES ('optimize')")

@@ -6,7 +6,7 @@ from statistics import median
 
 from ops.bench import load, processes, servers, sets
 from ops.bench.context import SQLITE
-from ops.bench.places import PYTHON, SLUG
+from ops.bench.places import PYTHON
 from ops.bench.sets import say
 
 from . import Result
@@ -84,7 +84,7 @@ def _memory(bench, result, smallest, largest):
     say("  memory: of a worker")
     # Enough different pages to fill what is set aside for kept ones, and the same without keeping any.
     step = max(1, largest // MANY)
-    pages = bench.inside("addresses", bench.settings(SQLITE, largest), SLUG, *range(1, largest + 1, step))
+    pages = bench.addresses(SQLITE, largest, range(0, largest, step))
     grown = {}
     for keep in ("on", "off"):
         server = _fresh(bench, largest, keep)
