@@ -11,6 +11,7 @@ Results go into `docs/bench.json`, part by part, so that a run which was stopped
 missing.
 """
 
+import fcntl
 import os
 import platform
 import shutil
@@ -49,6 +50,11 @@ def main():
         engines = (SQLITE,)
         say("SKIPPED: everything on PostgreSQL. To measure it too, install its server: apt-get install postgresql")
     VAR.mkdir(parents=True, exist_ok=True)
+    lock = (VAR / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("The benchmark is running already; two at once would measure each other.")
     sizes = tuple(map(int, os.environ.get("BENCH_SIZES", "20,10000" if quick else "20,10000,100000").split(",")))
     official = sizes == SIZES and not quick and "BENCH_ENGINES" not in os.environ
     path = RESULT if official else VAR / f"{'quick' if quick else 'trial'}.json"

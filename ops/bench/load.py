@@ -40,12 +40,12 @@ def run(server, paths, seconds, **how):
     """Ask `server` for `paths` in turn, again and again; returns a `Run`.
 
     `connections` at once, `encoding` accepted, and with `etags` (by path) as one who has the pages already. What goes
-    wrong once may be the machine's fault, and is tried again; what goes wrong twice raises `Failed`."""
+    wrong once may be the machine's fault, and is tried again for longer; what goes wrong twice raises `Failed`."""
     try:
         return _run(server, paths, seconds, **how)
     except Failed as failure:
         say(f"  once more: {failure}")
-        return _run(server, paths, seconds, **how)
+        return _run(server, paths, 5 * seconds, **how)
 
 
 def _run(server, paths, seconds, connections=CONNECTIONS, encoding="br", etags=None):
