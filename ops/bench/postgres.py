@@ -37,13 +37,17 @@ class Filled(Server):
             raise Failed(f"PostgreSQL did not start from {KEPT}. Delete that folder, and it is made anew.")
         return port
 
-    def keep(self):
-        """Stop it in good order and copy what it has."""
+    def keep(self, notes):
+        """Stop it in good order and copy what it has, with `notes`: texts by the names of their files."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait(timeout=120)
+        rough = KEPT.with_name("postgres-new")
+        shutil.rmtree(rough, ignore_errors=True)
+        shutil.copytree(self.data, rough / "data")
+        for name, text in notes.items():
+            (rough / name).write_text(text)
         shutil.rmtree(KEPT, ignore_errors=True)
-        KEPT.mkdir(parents=True)
-        shutil.copytree(self.data, KEPT / "data")
+        rough.rename(KEPT)
 
 
 def available():
@@ -74,7 +78,7 @@ def fill(sizes=SIZES):
     missing = [size for size in sizes if not sets.usable(note(size))]
     if not missing:
         return
-    notes = {size: note(size).read_text() for size in SIZES if note(size).exists()}
+    notes = {file.name: file.read_text() for file in KEPT.glob("*.json")} | {"version": version()}
     server = Filled(find_programs())
     try:
         port = server.start()
@@ -85,12 +89,9 @@ def fill(sizes=SIZES):
             settings = {"DATABASE_URL": address(port, size), "VAR_DIR": VAR / "postgres-var"}
             took = sets.import_into(size, **settings)
             _execute(port, "VACUUM ANALYZE", name=database(size))
-            notes[size] = json.dumps(took | {"fingerprint": sets.fingerprint()})
+            notes[note(size).name] = json.dumps(took | {"fingerprint": sets.fingerprint()})
             say(f"    {took['seconds']:.1f} s, {took['peak_mb']:.0f} MB")
-        server.keep()
-        for size, text in notes.items():
-            note(size).write_text(text)
-        (KEPT / "version").write_text(version())
+        server.keep(notes)
     finally:
         server.remove()
 
