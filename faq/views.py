@@ -134,17 +134,19 @@ def question(request, collection, number, slug=""):
 
 @public_page
 def history(request, collection, number):
-    """All editions, newest first, each with what differs from the one before it."""
+    """The editions, newest first, each with what differs from the one before it."""
     wanted = _known(collection, number, Question.objects.for_detail())
     if wanted.live is None:
         return _withdrawn(request, wanted)
-    editions = list(wanted.editions.prefetch_related("checks").order_by("-number"))
-    for edition, before in pairwise(editions):
+    editions = wanted.editions.prefetch_related("checks")
+    page = paging.Stretch(editions, PER_PAGE, request.GET, descending=True)
+    older = editions.filter(number=page.object_list[-1].number - 1) if page.object_list else []
+    for edition, before in pairwise([*page, *older]):
         edition.changes = diffing.compare(before.content, edition.content)
         edition.moved = diffing.moved(before.content, edition.content)
-    for edition in editions:
+    for edition in page:
         edition.question = wanted
-    return render(request, "faq/history.html", {"question": wanted, "editions": editions})
+    return render(request, "faq/history.html", {"question": wanted, "page": page})
 
 
 @public_page

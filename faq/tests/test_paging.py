@@ -111,6 +111,21 @@ def test_the_news_are_walked_from_the_newest_back(client, publisher):
     assert numbers(response) == [1] * 6 and link(response, "prev") == "?before=town.6.1"
 
 
+def test_a_long_history_has_pages_and_no_difference_is_lost_between_them(client, publisher):
+    town(1)
+    row = Question.objects.get()
+    for days in range(2, 26):
+        row.points.update(text=f"Yes, for {days} days.")
+        publishing.publish(Question.objects.get(), by=publisher, note=f"{days} days.")
+    address = "/answers/town/1/history/"
+    newest = client.get(address)
+    assert numbers(newest) == list(range(25, 5, -1)) and link(newest, "next") == "?after=town.1.6"
+    assert all(edition.changes for edition in newest.context["page"])
+    oldest = client.get(address + link(newest, "next"))
+    assert numbers(oldest) == [5, 4, 3, 2, 1]
+    assert "21 to 25 of 25" in " ".join(oldest.content.decode().split())
+
+
 def test_many_collections_follow_each_other(client):
     for slug in ("b", "a"):
         town(15, slug)
