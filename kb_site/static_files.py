@@ -3,6 +3,7 @@
 import logging
 from functools import lru_cache
 
+from django.contrib.staticfiles import finders
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
@@ -13,11 +14,15 @@ class Storage(CompressedManifestStaticFilesStorage):
         try:
             return super().stored_name(name)
         except ValueError:
-            _say_missing(name)
+            if not _say_missing(name):
+                raise  # WhiteNoise asks for names that nobody has, to find out
             return name
 
 
 @lru_cache
 def _say_missing(name):
-    """Once for each file, and not with each page."""
+    """Once for each file, and not with each page. Returns whether there is such a file to be collected."""
+    if finders.find(name) is None:
+        return False
     logging.getLogger(__name__).error("The static file %s was not collected. Run: manage.py collectstatic", name)
+    return True
