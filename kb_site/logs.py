@@ -81,10 +81,15 @@ class Console(logging.StreamHandler):
 
     def __init__(self):
         logging.Handler.__init__(self)
+        self._other = None
 
     @property
     def stream(self):
-        return sys.stdout if Console.serving else sys.stderr
+        return self._other or (sys.stdout if Console.serving else sys.stderr)
+
+    @stream.setter
+    def stream(self, other):
+        self._other = other if other not in (sys.stdout, sys.stderr) else None
 
 
 class JsonFormatter(logging.Formatter):
