@@ -18,7 +18,7 @@ from functools import lru_cache
 import brotli
 from django.utils import timezone
 
-from .middleware import accepted_encodings
+from . import encodings
 
 MOST = 32 * 1024 * 1024
 """Bytes of memory, for each process."""
@@ -179,7 +179,7 @@ def _is_for_all(status, headers):
 @lru_cache(maxsize=200)
 def _encoding(accepted):
     """The one that responses are sent in to a browser which says this."""
-    return next((name for name in ("br", "gzip") if name in accepted_encodings(accepted)), "")
+    return next((name for name in ("br", "gzip") if name in encodings.accepted(accepted)), "")
 
 
 def _end_of_day():

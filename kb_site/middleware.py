@@ -17,7 +17,7 @@ from django.utils.cache import get_conditional_response, patch_vary_headers
 from faq import failing
 from faq.search import missed
 
-from . import replicas
+from . import encodings, replicas
 
 _NOTHING = ", ".join(
     f"{feature}=()"
@@ -29,7 +29,6 @@ _NOTHING = ", ".join(
 )  # fmt: skip
 # Text that is shorter than this gains nothing.
 _WORTH_COMPRESSING = 200
-_REFUSED = re.compile(r";\s*q=0(?:\.0*)?\s*$")
 # Templates are indented for people. (No public page has an element in which white space counts.)
 _INDENTATION = re.compile(rb"\s*\n\s*")
 _TEXT = re.compile(r"text/|application/(?:[a-z]+\+)?(?:xml|json)")
@@ -156,16 +155,11 @@ def note_searches_in_vain(get_response):
     return middleware
 
 
-def accepted_encodings(header):
-    """The names in an ``Accept-Encoding`` header, without those that it refuses."""
-    return {part.partition(";")[0].strip() for part in header.split(",") if not _REFUSED.search(part)}
-
-
-def _compress(response, accepted):
-    encodings = accepted_encodings(accepted)
-    if "br" in encodings:
+def _compress(response, header):
+    names = encodings.accepted(header)
+    if "br" in names:
         response.content, name = brotli.compress(response.content, quality=5), "br"
-    elif "gzip" in encodings:
+    elif "gzip" in names:
         # Without a time in it: the same page is the same bytes, and has the same ETag.
         response.content, name = gzip.compress(response.content, compresslevel=6, mtime=0), "gzip"
     else:
