@@ -154,9 +154,10 @@ class QuestionFilter(django_filters.FilterSet):
         return self._as_dict(name, title, rows)
 
     def _checked_facet(self):
-        found = self._without("checked").order_by()
+        long = self._is_long("checked")
+        found = self._without("checked", by_each=long).order_by()
         conditions = {value: condition() for value, condition in CHECKED_CONDITIONS.items()}
-        if self._is_long("checked"):
+        if long:
             counts = {value: None if found.filter(conditions[value]).exists() else 0 for value in conditions}
         else:
             counts = found.aggregate(**{value: Count("pk", filter=conditions[value]) for value in conditions})
