@@ -50,6 +50,9 @@ def make(path=None):
     path = Path(path) if path else folder() / f"kb-{timezone.now():%Y%m%d-%H%M%S}.{ending}"
     if path.exists():
         raise CannotBackUp(f"There is a file {path} already, and nothing is written over. Name another one.")
+    database = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite" and not Path(database).exists():
+        raise CannotBackUp(f"There is no database at {database} yet, so there is nothing to copy. Start the site once.")
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

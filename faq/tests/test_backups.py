@@ -155,3 +155,10 @@ def test_ready_says_what_is_there_and_what_is_not(library, client, monkeypatch):
     assert response.status_code == 503
     assert "migrations: 1 not applied. Run: manage.py migrate" in response.content.decode()
     call_command("migrate", fake=True, verbosity=0)
+
+
+@pytest.mark.sqlite
+def test_a_database_that_is_not_there_yet_cannot_be_copied_and_the_reason_is_said(db, tmp_path, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "NAME", tmp_path / "absent.sqlite3")
+    with pytest.raises(backups.CannotBackUp, match=r"no database at .*absent\.sqlite3 yet"):
+        backups.make(tmp_path / "copy.sqlite3")
