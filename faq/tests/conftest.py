@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.test import Client, TransactionTestCase
 
-from faq import importing, manifest, seedfile
+from faq import importing, manifest, seedfile, version
 from faq.models import Synonym, triggers
 from faq.search import synonyms
 
@@ -92,6 +92,8 @@ def logged_in(user):
 @pytest.fixture(autouse=True)
 def _nothing_kept_from_the_test_before():
     cache.clear()  # what the database keeps goes with the database
+    yield
+    version.close()  # a connection beside Django's own, which would hold the test's database
 
 
 def _fill_vocabulary():
