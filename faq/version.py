@@ -43,8 +43,12 @@ class _Reader:
 
     def __init__(self, using):
         self._wrapper = connections.create_connection(using)
-        with self._wrapper.wrap_database_errors:
-            self._wrapper.connect()
+        try:
+            with self._wrapper.wrap_database_errors:
+                self._wrapper.connect()
+        except BaseException:
+            self._wrapper.close()  # what Django asks of a new connection can fail on one that was made
+            raise
         self._error = self._wrapper.Database.Error
         if self._wrapper.vendor == "postgresql":
             self._server = self._wrapper.connection.pgconn

@@ -5,6 +5,7 @@ import secrets
 import pytest
 from django.db import DatabaseError, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.http import HttpResponse
 
 from faq import backups, drafts, publishing, version, views
@@ -50,10 +51,11 @@ def copies(tmp_path):
 
     yield copy
     version.close()
-    for alias, name in made.items():
+    for alias in made:  # all of them, before anything can fail that would leave one to the next test
         connections[alias].close()
         del connections[alias], connections.databases[alias]
-        if connection.vendor == "postgresql":
+    if connection.vendor == "postgresql":
+        for name in made.values():
             backups._run("dropdb", name)
 
 
@@ -179,9 +181,27 @@ def test_a_replica_that_is_gone_is_passed_over_and_left_alone_until_it_answers(l
     assert {"replica1"} in [read(client)[1] for _ in range(2)]
 
 
+def test_a_connection_that_ends_while_it_is_made_is_closed(library, copies, client):
+    copies("replica1")
+    made = []
+
+    def dies(connection, **kwargs):
+        made.append(connection)
+        raise OperationalError("the connection was ended")
+
+    connection_created.connect(dies)
+    try:
+        with pytest.raises(OperationalError):
+            version.current("replica1")
+    finally:
+        connection_created.disconnect(dies)
+    assert [one.connection for one in made] == [None]
+
+
 def test_a_replica_that_dies_in_the_middle_of_a_page_is_followed_by_another(library, copies, client):
     for alias in ("replica1", "replica2"):
         copies(alias)
+    assert read(client)[1] | read(client)[1] == {"replica1", "replica2"}  # whatever is asked of a new connection, was
     hit = []
 
     def dies(execute, sql, params, many, context):
