@@ -21,12 +21,10 @@ from . import encodings, replicas
 
 _NOTHING = ", ".join(
     f"{feature}=()"
-    for feature in (
-        "accelerometer", "autoplay", "browsing-topics", "camera", "display-capture", "encrypted-media", "fullscreen",
-        "geolocation", "gyroscope", "hid", "magnetometer", "microphone", "midi", "payment", "publickey-credentials-get",
-        "screen-wake-lock", "serial", "usb", "web-share", "xr-spatial-tracking",
-    )
-)  # fmt: skip
+    for feature in ("browsing-topics", "camera", "display-capture", "geolocation", "microphone", "payment", "usb")
+)
+# Loaded by a page, whose own headers count. (A picture in SVG can be opened as a page of its own.)
+_PART_OF_A_PAGE = re.compile(r"text/(css|javascript)\b")
 # Text that is shorter than this gains nothing.
 _WORTH_COMPRESSING = 200
 # Templates are indented for people. (No public page has an element in which white space counts.)
@@ -53,10 +51,9 @@ def admin_content_policy(get_response):
 def headers_of_every_answer(get_response):
     """No page, and nothing that got into one, may ask the browser for more than to show it. The others are those that
     SecurityMiddleware sets, for what it refuses itself. And nobody who only reads is given a cookie."""
-    always = {
+    always = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": settings.SECURE_REFERRER_POLICY}
+    of_a_page = {
         "Permissions-Policy": _NOTHING,
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
         "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
     }
 
@@ -64,6 +61,13 @@ def headers_of_every_answer(get_response):
         response = get_response(request)
         for name, value in always.items():
             response.headers.setdefault(name, value)
+        if _PART_OF_A_PAGE.match(response.get("Content-Type", "")):
+            response._csp_exempt = True
+            for name in (*of_a_page, "X-Frame-Options"):
+                del response.headers[name]
+        else:
+            for name, value in of_a_page.items():
+                response.headers.setdefault(name, value)
         if not request.path.startswith(reverse("admin:index")):
             response.cookies.clear()  # not even in place of a broken one
         return response

@@ -3,12 +3,21 @@
 import logging
 from functools import lru_cache
 
+import rcssmin
 from django.contrib.staticfiles import finders
+from django.core.files.base import ContentFile
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class Storage(CompressedManifestStaticFilesStorage):
-    """Names each file by its content. One that was not collected costs the page its looks, not its words."""
+    """Names each file by its content, and keeps no more of a style sheet than a browser needs.
+
+    One that was not collected costs the page its looks, not its words."""
+
+    def _save(self, name, content):
+        if name.endswith(".css"):
+            content = ContentFile(rcssmin.cssmin(b"".join(content.chunks())))
+        return super()._save(name, content)
 
     def stored_name(self, name):
         try:

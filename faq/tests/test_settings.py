@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.test import override_settings
+from django.core.files.base import ContentFile
+from django.test import Client, override_settings
 
 from faq.tests.surfaces import public_addresses
+from kb_site import static_files
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,6 +74,23 @@ def test_every_page_forbids_what_it_does_not_need(library, client, admin_client)
             assert headers["Referrer-Policy"] == "same-origin"
             assert "camera=()" in headers["Permissions-Policy"]
             assert "unsafe" not in headers["Content-Security-Policy"]
+
+
+def test_a_style_sheet_is_not_sent_what_only_a_page_needs(settings):
+    settings.WHITENOISE_USE_FINDERS = settings.WHITENOISE_AUTOREFRESH = True
+    client = Client()
+    headers = client.get("/static/css/site.css").headers
+    assert headers["X-Content-Type-Options"] == "nosniff" and headers["Content-Type"].startswith("text/css")
+    needless = {"Content-Security-Policy", "Permissions-Policy", "X-Frame-Options", "Cross-Origin-Opener-Policy"}
+    assert not (needless | {"Access-Control-Allow-Origin"}) & set(headers)
+    picture = client.get("/static/favicon.svg").headers  # which can be opened as a page of its own
+    assert needless <= set(picture)
+
+
+def test_a_style_sheet_is_collected_without_what_is_for_people(tmp_path):
+    storage = static_files.Storage(location=tmp_path)
+    name = storage.save("css/site.css", ContentFile(b"/* Why. */\np { margin: 0; }\n"))
+    assert (tmp_path / name).read_bytes() == b"p{margin:0}"
 
 
 def test_a_forwarded_header_is_believed_only_where_a_proxy_is_configured(library, client):
