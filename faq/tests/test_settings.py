@@ -108,3 +108,10 @@ def test_a_host_that_is_not_ours_gets_no_page(library, client):
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
     assert client.get("/", headers={"X-Forwarded-Host": "evil.example"}).status_code == 200
     assert "evil.example" not in client.get("/", headers={"X-Forwarded-Host": "evil.example"}).content.decode()
+
+
+@pytest.mark.commands
+def test_a_site_on_sqlite_does_not_load_the_driver_of_postgresql(tmp_path):
+    script = "import sys; import kb_site.wsgi, kb_site.urls; print('psycopg' in sys.modules)"
+    done = manage(tmp_path, "shell", "-v0", "-c", script)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
