@@ -20,8 +20,8 @@ from django.utils import timezone
 
 from . import encodings
 
-MOST = 32 * 1024 * 1024
-"""Bytes of memory, for each process."""
+MOST = 30_000_000
+"""Bytes of memory, for each process. (With what Python needs around them, some 32 MB.)"""
 LARGEST = MOST // 32
 """Bytes of one response, so that a few do not push all others out."""
 ON_TRUST = 600

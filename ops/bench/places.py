@@ -18,11 +18,13 @@ SLUG = "town-001"
 _OWN = {
     "DATABASE_URL", "VAR_DIR", "SECRET_KEY", "SECRET_KEY_FILE", "ALLOWED_HOSTS", "CACHE_URL", "DEBUG", "TLS", "PROXY",
     "SITE_NAME", "LEAVE_URL", "HOST", "PORT", "DJANGO_SETTINGS_MODULE", "WORDING_BLOCKS", "SECOND_FACTOR", "KEEP_PAGES",
-    "DATABASE_REPLICA_URLS", "PYTHONPATH",
+    "DATABASE_REPLICA_URLS", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE",
 }  # fmt: skip
 
 
 def environment(**more: object) -> dict[str, str]:
-    """This process's environment without settings of the site, and with `more`."""
+    """This process's environment without settings of the site, and with `more`; and Python keeps its bytecode, as it
+    does where a site is installed."""
     kept = {name: value for name, value in os.environ.items() if name not in _OWN and not name.startswith("PG")}
+    kept["PYTHONPYCACHEPREFIX"] = str(VAR / "bytecode")
     return kept | {name: str(value) for name, value in more.items()}
