@@ -4,12 +4,14 @@ SQLite is copied by its own backup call, PostgreSQL by `pg_dump`. A proof restor
 verifies the log and every edition there. A backup that nobody has restored is a hope.
 """
 
+import fcntl
 import os
 import secrets
 import shutil
 import sqlite3
 import subprocess
 import tempfile
+import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,10 @@ from .models import BackupProof, Event, Question
 
 OLD = 35
 """Days after which the desk asks for a new proof."""
+
+
+_LOCK = 0x6B625F62  # any number, as long as nothing else here locks by it
+_BUSY = "Another backup is being proved or put back at this moment. Wait until that has ended, and try again."
 
 
 class CannotBackUp(Exception):
@@ -56,6 +62,7 @@ def make(path=None):
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_old_parts(path.parent)
         part.touch(mode=0o600)
         _copy_to(part)
         with part.open("rb") as file:
@@ -123,6 +130,13 @@ def _known(path):
     return path
 
 
+def _remove_old_parts(place):
+    """Copies that were killed before they were whole. (One that is being written is younger.)"""
+    for left in place.glob(".kb-*.part"):
+        if left.stat().st_mtime < time.time() - 24 * 60 * 60:
+            left.unlink(missing_ok=True)
+
+
 def _copy_to(part):
     if connection.vendor == "sqlite":
         site = sqlite3.connect(f"file:{_file()}?mode=ro", uri=True)
@@ -137,24 +151,62 @@ def _scratch(path):
     """The alias of a database that holds what is in the backup, for as long as the block runs."""
     alias = "backup"
     if connection.vendor == "sqlite":
-        with tempfile.TemporaryDirectory(prefix="kb-backup-") as scratch:
-            copy = Path(shutil.copy(path, scratch))
+        with _alone_with_folder() as scratch:
+            copy = scratch / path.name
             try:
+                shutil.copy(path, copy)
                 with closing(sqlite3.connect(copy)) as database:
                     state = database.execute("PRAGMA integrity_check").fetchone()[0]
+            except OSError as error:
+                raise CannotBackUp(f"The scratch copy could not be written to {folder()}: {error}.") from error
             except sqlite3.DatabaseError as error:
                 state = str(error)
             if state != "ok":
                 raise CannotBackUp(f"{path} is damaged: {state}.")
             yield from _connected(alias, copy)
         return
-    name = f"kb_backup_{secrets.token_hex(6)}"
-    _run("createdb", name)
-    try:
-        _run("pg_restore", "--no-owner", "--exit-on-error", "--dbname", name, path)
-        yield from _connected(alias, name)
-    finally:
-        _run("dropdb", "--if-exists", name)
+    with _alone_with_name() as name:
+        _run("createdb", name)
+        try:
+            _run("pg_restore", "--no-owner", "--exit-on-error", "--dbname", name, path)
+            yield from _connected(alias, name)
+        finally:
+            _run("dropdb", "--if-exists", name)
+
+
+@contextmanager
+def _alone_with_folder():
+    """A scratch folder, for one process at a time; so what is found there was left by one that was killed."""
+    folder().mkdir(parents=True, exist_ok=True)
+    with (folder() / ".scratch.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotBackUp(_BUSY) from None
+        for left in folder().glob(".scratch-*"):
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(prefix=".scratch-", dir=folder()) as scratch:
+            yield Path(scratch)
+
+
+@contextmanager
+def _alone_with_name():
+    """The same on PostgreSQL: a name for a scratch database. It says whose it is: a server may have several sites."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT oid, pg_try_advisory_lock(%s) FROM pg_database WHERE datname = current_database()", [_LOCK]
+        )
+        [[ours, alone]] = cursor.fetchall()
+        if not alone:
+            raise CannotBackUp(_BUSY)
+        try:
+            prefix = f"kb_backup_{ours}_"
+            cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix])
+            for [left] in cursor.fetchall():
+                _run("dropdb", "--if-exists", "--force", left)
+            yield prefix + secrets.token_hex(6)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 
 def _connected(alias, name):

@@ -1,7 +1,10 @@
 """Backups: made while the site is used, proved by restoring them, and put back."""
 
+import os
+import secrets
 import threading
 import time
+from contextlib import closing
 from io import StringIO
 
 import pytest
@@ -47,6 +50,52 @@ def test_a_backup_is_made_proved_and_put_back(library, editor, publisher):
     before = told.split("What was there before is in ")[1].rstrip(".\n")
     run("restore_backup", before, yes=True)
     assert question().withdrawn_because == "A mistake."
+
+
+def databases():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'kb_backup%'")
+        return [name for [name] in cursor.fetchall()]
+
+
+def test_a_scratch_copy_that_was_left_behind_is_taken_away_by_the_next_proof(library):
+    run("backup")
+    if connection.vendor == "sqlite":
+        left = backups.folder() / ".scratch-killed"
+        left.mkdir()
+        (left / "copy.sqlite3").write_text("all that is not public")
+    else:
+        with backups._alone_with_name() as name:
+            backups._run("createdb", name)
+        elsewhere = f"kb_backup_{secrets.token_hex(6)}"  # of another site on the same server
+        backups._run("createdb", elsewhere)
+    run("verify_backup")
+    if connection.vendor == "sqlite":
+        assert not list(backups.folder().glob(".scratch-*"))
+    else:
+        assert name not in databases() and elsewhere in databases()
+        backups._run("dropdb", elsewhere)
+
+
+def test_two_proofs_at_once_do_not_take_each_others_copies(library):
+    run("backup")
+    other = backups._alone_with_folder() if connection.vendor == "sqlite" else closing(connection.copy())
+    with other as held:
+        if connection.vendor == "postgresql":
+            held.cursor().execute("SELECT pg_advisory_lock(%s)", [backups._LOCK])
+        with pytest.raises(CommandError, match="Wait until that has ended"):
+            run("verify_backup")
+    run("verify_backup")
+
+
+def test_a_copy_that_was_killed_is_forgotten_after_a_day(library):
+    backups.folder().mkdir()
+    old, new = (backups.folder() / f".kb-{name}.sqlite3.0000.part" for name in ("old", "new"))
+    for part in (old, new):
+        part.touch()
+    os.utime(old, (0, 0))
+    run("backup")
+    assert not old.exists() and new.exists()
 
 
 def test_a_backup_that_was_changed_is_no_proof_and_is_not_put_back(library, publisher):

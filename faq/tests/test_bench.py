@@ -9,6 +9,8 @@ import pytest
 from faq import manifest, seedfile
 from ops.bench import charts, generating, report, scaling, simulate
 from ops.bench.goals import GOALS, Goal
+from ops.bench.places import RESULT
+from ops.bench.why import WHY
 
 pytestmark = pytest.mark.pure
 BENCH = Path(generating.__file__).parent
@@ -37,6 +39,18 @@ def test_the_table_says_by_the_median_whether_a_goal_is_met():
     assert re.search(r"SQLite +5 +6 +7 × +≥ 5\.5 × +met", told)
     assert re.search(r"SQLite +0\.01 +0\.05 +0\.2 × +≥ 0\.1 × +NOT MET", told)
     assert told.endswith("1 met, 1 not met.")
+
+
+def test_the_paper_says_of_each_goal_that_was_missed_why():
+    told = report.paper(result(**{"kept.h/SQLite": [1.0], "kept.r/SQLite": [1.0], "start.cpu": [99.0]}))
+    reasons = told.split("## What is not met, and why")[1].split("| part |")[0]
+    assert [line.split("**")[1] for line in reasons.split("\n") if line] == [
+        GOALS["kept.h"].words,
+        GOALS["start.cpu"].words,
+    ]
+    assert set(WHY) <= set(GOALS)
+    missed = report.unmet(report.load(RESULT))
+    assert [name for name in missed if name not in WHY] == []
 
 
 def test_a_goal_is_met_at_its_bound_and_what_has_no_bound_is_only_told():

@@ -95,8 +95,7 @@ class Data:
 
     def left_behind(self):
         """What nobody cleared away after a kill, and nobody reads: a sentence."""
-        found = [*self.site.folder.glob("backups/.*.part"), *Path(self.site.environment["TMPDIR"]).glob("kb-backup-*")]
-        count = len(found)
+        count = sum(len(list(self.site.folder.glob(f"backups/{left}"))) for left in (".*.part", ".scratch-*"))
         if not self.site.sqlite:
             import psycopg
 
