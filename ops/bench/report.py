@@ -4,6 +4,7 @@ import json
 from statistics import median
 
 from .goals import GOALS
+from .why import WHY
 
 _HEAD = """\
 # What was measured
@@ -67,9 +68,23 @@ def paper(result):
         words = "" if goal.words == told else f"{goal.words}{unit}"
         told = goal.words
         lines.append(f"| {words} | {where} | {figures} | {goal.bound} | {said} |")
+    lines += ["", "## What is not met, and why", "", *_reasons(result)]
     lines += ["", "| part | measured (UTC) | of the code at | seconds |", "|---|---|---|---:|"]
     lines += [f"| {' | '.join(row)} |" for row in _parts(result)]
     return "\n".join([*lines, ""])
+
+
+def unmet(result):
+    """The names of the goals that were missed somewhere."""
+    known = {id(goal): name for name, goal in GOALS.items()}
+    missed = {known[id(goal)] for goal, _, samples in rows(result) if goal.met(median(samples)) is False}
+    return [name for name in GOALS if name in missed]
+
+
+def _reasons(result):
+    for name in unmet(result):
+        why = " ".join(WHY.get(name, "nobody has found out yet.").split())
+        yield f"- **{GOALS[name].words}**: {why}"
 
 
 def _parts(result):
