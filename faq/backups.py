@@ -31,6 +31,28 @@ OLD = 35
 _LOCK = 0x6B625F62  # any number, as long as nothing else here locks by it
 _BUSY = "Another backup is being proved or put back at this moment. Wait until that has ended, and try again."
 
+# What belongs to an extension stays.
+_EMPTY_POSTGRESQL = b"""
+SET client_min_messages = warning;
+DO $$
+DECLARE
+  command text;
+BEGIN
+  FOR command IN
+    SELECT format('DROP %s IF EXISTS %s CASCADE', kind, name) FROM (
+      SELECT oid, 'TABLE' AS kind, oid::regclass::text AS name FROM pg_class
+      WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
+      UNION ALL
+      SELECT oid, 'FUNCTION', oid::regprocedure::text FROM pg_proc
+      WHERE pronamespace = current_schema()::regnamespace AND prokind = 'f'
+    ) things
+    WHERE NOT EXISTS (SELECT FROM pg_depend WHERE objid = things.oid AND deptype = 'e')
+  LOOP
+    EXECUTE command;
+  END LOOP;
+END $$;
+"""
+
 
 class CannotBackUp(Exception):
     """Why a backup could not be made, used or proved, and what to do (sentences)."""
@@ -113,8 +135,32 @@ def restore(path):
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(_file(), timeout=20)) as target:
             source.backup(target)
     else:
-        _run("pg_restore", "--clean", "--if-exists", "--single-transaction", "--no-owner", "--dbname", _name(), path)
+        _replace_postgresql(path)
     return before
+
+
+def _replace_postgresql(path):
+    """In one transaction. First all tables and functions go, those included of which the backup knows nothing: a newer
+    version's would hold on to older ones, or stand in the way when they are made again.
+
+    Whatever ends before the last word, this process included, leaves everything as it was."""
+    read, known = _command("pg_restore", "--clean", "--if-exists", "--no-owner", "--file", "-", path)
+    write, _ = _command("psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", _name())
+    with (
+        tempfile.TemporaryFile("w+") as told,
+        subprocess.Popen(write, env=known, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=told) as target,  # noqa: S603
+        subprocess.Popen(read, env=known, stdout=subprocess.PIPE, stderr=told) as source,  # noqa: S603
+    ):
+        with suppress(BrokenPipeError):  # then psql has failed, and told why
+            target.stdin.write(b"BEGIN;\n" + _EMPTY_POSTGRESQL)
+            shutil.copyfileobj(source.stdout, target.stdin)
+            if source.wait() == 0:
+                target.stdin.write(b"COMMIT;\n")
+        source.stdout.close()
+        target.communicate()
+        if source.wait() or target.returncode:
+            told.seek(0)
+            raise CannotBackUp(f"The backup could not be put back, so nothing was changed: {told.read().strip()}")
 
 
 def age():
@@ -231,7 +277,15 @@ def _name():
 
 
 def _run(program, *arguments):
-    """One of PostgreSQL's own programs, on the site's server."""
+    """Run one of PostgreSQL's own programs."""
+    command, known = _command(program, *arguments)
+    done = subprocess.run(command, env=known, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise CannotBackUp(f"{program} failed: {done.stderr.strip() or done.returncode}")
+
+
+def _command(program, *arguments):
+    """The command and the environment for one of PostgreSQL's own programs, on the site's server."""
     facts = connection.settings_dict
     variables = {"PGHOST": "HOST", "PGPORT": "PORT", "PGUSER": "USER", "PGPASSWORD": "PASSWORD"}
     known = {variable: str(facts[name]) for variable, name in variables.items() if facts.get(name)}
@@ -240,7 +294,4 @@ def _run(program, *arguments):
     found = shutil.which(program)
     if not found:
         raise CannotBackUp(f"{program} is not installed here. On Debian: apt-get install postgresql-client")
-    command = [found, *map(str, arguments)]
-    done = subprocess.run(command, env=os.environ | known, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise CannotBackUp(f"{program} failed: {done.stderr.strip() or done.returncode}")
+    return [found, *map(str, arguments)], os.environ | known

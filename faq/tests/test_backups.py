@@ -100,6 +100,32 @@ def test_a_copy_that_was_killed_is_forgotten_after_a_day(library):
     assert not old.exists() and new.exists()
 
 
+def test_nothing_of_a_newer_version_holds_on_when_an_older_backup_is_put_back(library):
+    run("backup")
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE faq_remark (id integer PRIMARY KEY, of bigint REFERENCES faq_edition (id))")
+        cursor.execute("INSERT INTO faq_remark SELECT 1, MIN(id) FROM faq_edition")
+        cursor.execute("CREATE TABLE faq_alone (id integer PRIMARY KEY)")
+    run("restore_backup", backups.latest(), yes=True)
+    assert not {"faq_remark", "faq_alone"} & set(connection.introspection.table_names())
+    assert Question.objects.public().count() == 3 and log.verify().problems == []
+
+
+@pytest.mark.parametrize("spoiled", ["the backup ends early", "a program ends early"])
+def test_what_fails_half_way_leaves_the_database_as_it_was(library, tmp_path, monkeypatch, spoiled):
+    path = backups.make()
+    if spoiled == "the backup ends early":
+        path.write_bytes(path.read_bytes()[: -path.stat().st_size // 3])
+    elif connection.vendor == "postgresql":
+        monkeypatch.setattr(backups, "_EMPTY_POSTGRESQL", backups._EMPTY_POSTGRESQL + b"SELECT nothing;")
+    else:
+        path.write_bytes(b"")
+    connection.close()
+    with pytest.raises(backups.CannotBackUp):
+        backups._replace_postgresql(path) if connection.vendor == "postgresql" else backups.restore(path)
+    assert Question.objects.public().count() == 3 and log.verify().problems == []
+
+
 def test_a_backup_that_was_changed_is_no_proof_and_is_not_put_back(library, publisher):
     triggers.remove()
     connection.cursor().execute("UPDATE faq_edition SET content = '{}' WHERE number = 1")
