@@ -40,6 +40,7 @@ def _failed(credentials, **kwargs):
     key = _key(str(credentials.get("username", "")))
     _failures().add(key, 0, REMEMBERED.total_seconds())
     _failures().incr(key)
+    _failures().touch(key, REMEMBERED.total_seconds())  # where the cache is a database, `incr` left five minutes
 
 
 def notice(request):

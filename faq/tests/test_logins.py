@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from faq import logins, working_copy
 from faq.models import Question
@@ -115,3 +116,13 @@ def test_the_desk_says_when_somebody_else_tried(editor):
     third = Client()
     log_in(third)
     assert b"failed before this one" not in third.get("/admin/").content
+
+
+def test_failed_log_ins_are_remembered_for_a_month(editor, monkeypatch):
+    for attempt in range(2):
+        log_in(Client(), password=f"wrong {attempt}")
+    later = timezone.now() + timedelta(days=29)
+    monkeypatch.setattr("django.core.cache.backends.db.tz_now", lambda: later)
+    client = Client()
+    log_in(client)
+    assert b"2 log-ins with your name failed before this one" in client.get("/admin/").content
