@@ -51,10 +51,15 @@ class Stretch:
         self._after, self._before = (_find(rows.model, data.get(name, "")) for name in ("after", "before"))
         if self._before is not None:
             self._after = None
+        self._backwards = self._before is not None
         found = self._found()
+        if not found and (self._after or self._before):  # nothing is left there: the nearest page that there is
+            self._backwards = self._after is not None
+            self._after = self._before = None
+            found = self._found()
         self._more = len(found) > size
         self.object_list = found[:size]
-        if self._before is not None:
+        if self._backwards:
             self.object_list.reverse()
 
     def __iter__(self):
@@ -66,13 +71,13 @@ class Stretch:
     @property
     def previous(self):
         """What an address says in ``before`` to show the page before this one, or None on the first."""
-        first = self._after is None and (self._before is None or not self._more)
+        first = self._after is None and not (self._backwards and self._more)
         return None if first or not self.object_list else _place(self.object_list[0])
 
     @property
     def next(self):
         """What an address says in ``after`` to show the page behind this one, or None on the last."""
-        last = self._before is None and not self._more
+        last = self._before is None and (self._backwards or not self._more)
         return None if last or not self.object_list else _place(self.object_list[-1])
 
     @cached_property
@@ -82,7 +87,7 @@ class Stretch:
     @cached_property
     def first(self):
         """The number in the whole list of the first row here, or None where too many come before it."""
-        if self._after is None and self._before is None:
+        if self._after is None and not self._backwards:
             return 1
         if not self.object_list or self.total.more:
             return None
@@ -95,12 +100,12 @@ class Stretch:
 
     def _found(self):
         """One row more than fit, from the end that the page hangs on."""
-        rows, backwards = self._rows, self._before is not None
+        rows = self._rows
         if self._after is not None:
             rows = rows.filter(**{"pk__lt" if self._descending else "pk__gt": self._after})
-        elif backwards:
+        elif self._before is not None:
             rows = rows.filter(**{"pk__gt" if self._descending else "pk__lt": self._before})
-        order = "pk" if self._descending == backwards else "-pk"
+        order = "pk" if self._descending == self._backwards else "-pk"
         return list(rows.order_by(order)[: self._size + 1])
 
 
@@ -125,9 +130,9 @@ def _place(row):
 
 
 def _find(model, place):
-    """The key of the row that an address names, or None where it names none."""
+    """The key of the row that an address names, or None where it names none that was ever public."""
     slug, *numbers = model.NATURAL_KEY
     if not re.fullmatch(r"[-\w]{1,50}" + r"\.[0-9]{1,9}" * len(numbers), place, re.ASCII):
         return None
-    named = model.objects.filter(**dict(zip([slug, *numbers], place.split("."), strict=True)))
+    named = model.objects.ever_public().filter(**dict(zip([slug, *numbers], place.split("."), strict=True)))
     return named.values_list("pk", flat=True).first()

@@ -9,7 +9,7 @@ from django.core import signing
 from django.core.paginator import Paginator
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -280,8 +280,7 @@ def server_error(request):
 
 def _known(collection, number, questions):
     """A question that is public or was: anything else does not exist for a reader."""
-    known = questions.filter(Q(live__isnull=False) | Q(withdrawn_at__isnull=False))
-    question = get_object_or_404(known, collection__slug=collection, number=number)
+    question = get_object_or_404(questions.ever_public(), collection__slug=collection, number=number)
     if question.live:
         question.live.question = question
     return question

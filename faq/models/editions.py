@@ -18,6 +18,10 @@ SEALED = "An edition is a record of what the public was shown, so it is never ch
 
 
 class EditionQuerySet(models.QuerySet):
+    def ever_public(self):
+        """All of them: that is what an edition is."""
+        return self.all()
+
     def news(self):
         """What is worth a notice: editions that changed the meaning of an answer which is public now, newest first."""
         return (

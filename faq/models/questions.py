@@ -30,6 +30,10 @@ class QuestionQuerySet(models.QuerySet):
         """Questions that were public and no longer are; their addresses explain why."""
         return self.filter(withdrawn_at__isnull=False)
 
+    def ever_public(self):
+        """Questions that are public or were: the others do not exist for a reader."""
+        return self.filter(Q(live__isnull=False) | Q(withdrawn_at__isnull=False))
+
     def drafts(self):
         """Questions that were never public."""
         return self.filter(live__isnull=True, withdrawn_at__isnull=True)

@@ -100,6 +100,31 @@ def test_a_place_that_is_none_shows_the_first_page(client, place):
         assert client.get(f"/changes/?{name}={place}").status_code == 200
 
 
+@pytest.mark.parametrize("name", ["after", "before"])
+def test_a_draft_is_no_place_so_that_nobody_finds_out_that_it_is_there(client, name):
+    Question.objects.create(collection=town(50), number=60, text="May I?")
+    import_text("1. May I?\nYes.\n", manifest.Manifest(title="Plan"), "plan")
+    unknown = client.get(f"/questions/?{name}=nobody.1").content
+    for draft in ("plan.1", "town.60"):
+        assert client.get(f"/questions/?{name}={draft}").content == unknown.replace(b"nobody.1", draft.encode())
+
+
+@pytest.mark.parametrize(("path", "size"), [("/questions/", 20), ("/topics/cards/", 100), ("/answers/town/", 100)])
+def test_a_link_to_what_is_not_there_any_more_shows_the_page_next_to_it(client, publisher, path, size):
+    town(250)
+    everything = [number for page in walk(client, path, "next") for number in page]
+    for number in (249, 250, 1, 2):
+        publishing.withdraw(Question.objects.get(number=number), by=publisher, because="Wrong.")
+    left = [number for number in everything if number not in (249, 250, 1, 2)]
+    last = client.get(f"{path}?after=town.248")
+    assert numbers(last) == left[-size:] and link(last, "next") is None
+    assert [number for page in reversed(walk(client, f"{path}?after=town.248", "prev")) for number in page] == left
+    assert f"{len(left)} of {len(left)}" in " ".join(last.content.decode().split())
+    first = client.get(f"{path}?before=town.3")
+    assert numbers(first) == left[:size] and link(first, "prev") is None
+    assert "None of these answers is public now" not in (last.content + first.content).decode()
+
+
 def test_the_news_are_walked_from_the_newest_back(client, publisher):
     town(45)
     row = Question.objects.get(number=7)
