@@ -28,7 +28,9 @@ ON_TRUST = 600
 """Seconds for which kept pages are shown on when the database does not answer. Nobody can publish then either."""
 
 _PAUSE = 1  # seconds until a database that did not answer is asked again
-_AROUND = 3000  # bytes of a kept response beside its body, about: its key and headers
+_AROUND = 3000  # bytes of a kept response beside its body and what was asked for, about: its headers
+_TO_PRESS = 256 * 1024  # bytes of a page: the best compression takes a third of a second for so many
+_LONG = 500  # characters of a header that no browser sends; it is not remembered
 _STATUSES = ("200", "301", "410")
 _PLACE = ("HTTP_HOST", "PATH_INFO", "QUERY_STRING", "wsgi.url_scheme", "HTTP_X_FORWARDED_PROTO")
 _NOT_KEPT = ("HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_RANGE")  # for one reader alone, or a part of it
@@ -57,9 +59,12 @@ class Kept:
         holds = self._what_holds()
         if holds is None:
             return self._application(environ, start_response)
-        key = (_encoding(environ.get("HTTP_ACCEPT_ENCODING", "")), *[environ.get(name) for name in _PLACE])
+        accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
+        encoding = _encoding(accepted) if len(accepted) < _LONG else ""
+        key = (encoding, *[environ.get(name) for name in _PLACE])
         with self._lock:
-            response = self._responses.get(key)
+            # (Another thread may have heard of another version in the meantime.)
+            response = self._responses.get(key) if holds == self._holds else None
             if response:
                 self._responses.move_to_end(key)
         if response:
@@ -118,7 +123,8 @@ class Kept:
         return response.send(environ, start_response)
 
     def _keep(self, key, response, holds):
-        if len(response.body) > LARGEST:
+        response.size += _length(key, response.headers)  # both can hold a whole address, of any length
+        if response.size > LARGEST:
             return
         with self._lock:
             if holds != self._holds:  # it moved on in the meantime
@@ -131,9 +137,13 @@ class Kept:
 
     def _compress_well(self, key, response):
         """The best compression costs more than to make the page. Who is asked for again is worth it, once."""
-        body = brotli.compress(brotli.decompress(response.body), mode=brotli.MODE_TEXT, quality=11)
-        better = _Response(response.status, response.headers, body)
+        response.hasty = False  # who asks meanwhile need not do it, too
+        page = brotli.decompress(response.body)
+        if len(page) > _TO_PRESS:
+            return response
+        better = _Response(response.status, response.headers, brotli.compress(page, mode=brotli.MODE_TEXT, quality=11))
         better.hasty = False
+        better.size += response.size - len(response.body) - _AROUND
         with self._lock:
             if self._responses.get(key) is response:
                 self._responses[key] = better
@@ -174,6 +184,10 @@ def _is_for_all(status, headers):
         and values.get("vary", "").lower() in ("", "accept-encoding")
         and "set-cookie" not in values
     )
+
+
+def _length(key, headers):
+    return sum(len(part) for part in key if part) + sum(len(name) + len(value) for name, value in headers)
 
 
 @lru_cache(maxsize=200)

@@ -171,6 +171,49 @@ def test_memory_is_bounded_and_what_is_asked_for_stays(site, monkeypatch):
 
 
 @pure
+def test_long_addresses_are_counted_as_well(site, monkeypatch):
+    monkeypatch.setattr(kept, "MOST", 1_000_000)
+    site.status, site.body = "301 Moved Permanently", b""
+    for number in range(30):
+        site.headers["Location"] = query = f"/?{number}" + "x" * 20_000
+        site.get(QUERY_STRING=query)
+    held = sum(len(key[3]) + len(dict(kept.headers)["Location"]) for key, kept in site.front._responses.items())
+    assert 900_000 < held <= site.front._size <= 1_000_000
+    site.get(QUERY_STRING="x" * 2_000_000)
+    assert site.front._size <= 1_000_000
+    site.version = 2
+    site.get()
+    assert site.front._size < 30_000
+
+
+@pure
+def test_what_is_counted_stays_right_when_a_page_is_compressed_again(site):
+    site.headers["Content-Encoding"], site.body = "br", brotli.compress(TEXT * 9, quality=1)
+    for _ in range(3):
+        site.get(HTTP_ACCEPT_ENCODING="br", QUERY_STRING="x" * 5_000)
+    (response,) = site.front._responses.values()
+    assert not response.hasty and len(response.body) < len(site.body)
+    assert site.front._size == response.size > 8_000 + len(response.body)
+
+
+@pure
+def test_a_very_long_page_stays_as_it_was_made(site, monkeypatch):
+    site.headers["Content-Encoding"], site.body = "br", brotli.compress(TEXT * 300, quality=1)
+    monkeypatch.setattr(kept.brotli, "compress", None)  # it would hold up everybody for seconds
+    assert {site.get(HTTP_ACCEPT_ENCODING="br")[2] for _ in range(3)} == {site.body}
+    assert len(site.asked) == 1
+
+
+@pure
+def test_nobody_is_answered_from_what_another_thread_took_for_true(site):
+    """One that was told an older version, and came late, finds nothing, and leaves nothing, for those who know more."""
+    site.get()
+    site.front._what_holds = lambda: (2, site.front._holds[1])
+    site.body = b"Four weeks."
+    assert site.get()[2] == b"Four weeks."
+
+
+@pure
 def test_a_page_that_was_made_while_something_changed_is_not_kept(site):
     def changes_meanwhile(environ, start_response):
         site.version += 1
