@@ -131,6 +131,7 @@ def remove(using="default"):
             if connection.vendor == "sqlite":
                 cursor.execute(f"DROP TRIGGER IF EXISTS {table}_no_update")
                 cursor.execute(f"DROP TRIGGER IF EXISTS {table}_no_delete")
+                cursor.execute(f"DROP TRIGGER IF EXISTS {table}_no_replace")
             else:
                 cursor.execute(f"DROP FUNCTION IF EXISTS {table}_sealed() CASCADE")
 
@@ -143,6 +144,12 @@ def _seal(connection, table):
         described = connection.introspection.get_table_description(cursor, table)
         differs = _differs(connection, [column.name for column in described], "IS NOT")
         stop = f"BEGIN SELECT RAISE(ABORT, '{SEALED[table]}'); END"
+        # INSERT OR REPLACE deletes what is in its way, and no trigger hears of that.
+        rules = connection.introspection.get_constraints(cursor, table).values()
+        keys = [rule["columns"] for rule in rules if rule["unique"] or rule["primary_key"]]
+        same = " OR ".join(f"({_equals(connection, columns)})" for columns in keys)
+        there = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608
+        _make(cursor, f"{table}_no_replace", f"BEFORE INSERT ON {table} WHEN {there} {stop}")
         _make(cursor, f"{table}_no_update", f"BEFORE UPDATE ON {table} WHEN {differs} {stop}")
         _make(cursor, f"{table}_no_delete", f"BEFORE DELETE ON {table} {stop}")
 
@@ -182,6 +189,11 @@ def unwatch(connection):
 def _differs(connection, columns, differs):
     quoted = [connection.ops.quote_name(column) for column in columns]
     return " OR ".join(f"NEW.{column} {differs} OLD.{column}" for column in quoted)
+
+
+def _equals(connection, columns):
+    quoted = [connection.ops.quote_name(column) for column in columns]
+    return " AND ".join(f"{column} = NEW.{column}" for column in quoted)
 
 
 def _make(cursor, name, rule):

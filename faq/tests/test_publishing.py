@@ -107,6 +107,23 @@ def test_an_edition_is_sealed_in_the_model_and_in_the_database(library):
     assert set(Edition.objects.values_list("change_note", flat=True)) == {publishing.IMPORTED}
 
 
+@pytest.mark.sqlite
+@pytest.mark.parametrize("free", ["id", "number"])
+@pytest.mark.parametrize("table", ["faq_edition", "faq_check", "faq_event"])
+def test_what_is_sealed_is_not_replaced_either(library, publisher, table, free):
+    """SQLite's INSERT OR REPLACE deletes what has the same key, and tells no trigger for deletions."""
+    publishing.check(Question.objects.get(number=1), by=publisher)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {table} ORDER BY id LIMIT 1")
+        names, row = [column[0] for column in cursor.description], cursor.fetchone()
+        other = [99999 if name == free else value for name, value in zip(names, row, strict=True)]
+        command = f"REPLACE INTO {table} VALUES ({', '.join(['%s'] * len(names))})"
+        with pytest.raises(DatabaseError, match="never changed or deleted"), transaction.atomic():
+            cursor.execute(command, other)
+        cursor.execute(f"SELECT * FROM {table} ORDER BY id LIMIT 1")
+        assert cursor.fetchone() == row
+
+
 def test_withdrawing_hides_the_answer_and_says_why_and_publishing_brings_it_back(library, publisher):
     publishing.withdraw(question(), because="The rule\nchanged.")
     row = question()
