@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
 from faq.models import MissedSearch
@@ -21,19 +21,21 @@ _SAYS_WHO = re.compile(r"\S*[\d@]\S*|\S*(?:://|www\.)\S*")
 def note(text):
     """Count what somebody typed in vain, without anything that has a digit, or is an address.
 
-    It must never keep a reader waiting: while another write takes long, it is left out."""
+    It must never keep a reader waiting, or from the page: what cannot be written at once is left out."""
     words = " ".join(reading.words(_SAYS_WHO.sub(" ", text[: reading.MAX_LENGTH])))[:_LENGTH].strip()
     day = timezone.localdate()
-    if not words or MissedSearch.objects.filter(day=day).count() >= MOST_A_DAY:
+    if not words:
         return
     try:
+        if MissedSearch.objects.filter(day=day).count() >= MOST_A_DAY:
+            return
         with engine().impatient(), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO faq_missedsearch (words, day, count) VALUES (%s, %s, 1) "
                 "ON CONFLICT (words, day) DO UPDATE SET count = faq_missedsearch.count + 1",
                 [words, day],
             )
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         return
 
 

@@ -210,6 +210,12 @@ def test_missed_searches_are_few_a_day_and_deleted_after_90_days(library, client
     assert [row.words for row in MissedSearch.objects.all()] == ["xylophon"]
 
 
+def test_nobody_is_kept_from_the_page_where_a_missed_search_cannot_be_noted(library, client):
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE faq_missedsearch")
+    assert b"zeppelin" in client.get("/questions/?q=zeppelin").content
+
+
 def test_editors_see_missed_searches_and_come_from_one_to_a_synonym(library, client, editor):
     client.get("/questions/?q=zeppelin+rides")
     desk = logged_in(editor)
