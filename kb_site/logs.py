@@ -32,8 +32,11 @@ _INNERMOST = 8  # of the places of an exception, beside those in our own code: a
 _LONGEST = 500
 _WELL_FORMED = re.compile(r"[0-9A-Za-z-]{8,64}")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
-# Which answer or row a line is about. Other parts of an address, such as the token of a link to a draft, stay out.
+# Which answer or row a line is about. Other parts of an address, such as the token of a link to a draft, stay out; so
+# does what anybody may type there that is no row's key.
 _SPEAKING = ("collection", "number", "edition", "object_id", "pk")
+_KEY = re.compile(r"[-\w]{1,50}", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,19}")
 # How a database begins when it says what an operator has to mend. No part of what is kept comes from a request.
 _TELLING = re.compile(
     r"(?:FATAL: +|consuming input failed: )?(?:"
@@ -237,8 +240,12 @@ def _place(request):
     match = getattr(request, "resolver_match", None)
     if match is None:
         return {"route": ""}
-    named = {name: match.kwargs[name] for name in _SPEAKING if name in match.kwargs}
+    named = {name: match.kwargs[name] for name in _SPEAKING if _names_a_row(name, str(match.kwargs.get(name, "")))}
     return {"route": match.view_name or "", **({"of": named} if named else {})}
+
+
+def _names_a_row(name, value):
+    return (_KEY if name == "collection" else _NUMBER).fullmatch(value)
 
 
 def _message(record):
