@@ -9,6 +9,7 @@ import time
 from datetime import timedelta
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.core.cache import caches
@@ -31,6 +32,8 @@ def _logged_in(request, user, **kwargs):
         "failed": _failures().get(_key(user.get_username()), 0),
     }
     request.session["seen"], request.session["away"] = time.time(), False
+    # Counted from now: every sign of life is noted in the session, and would else begin the time anew.
+    request.session.set_expiry(timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE))
     _failures().delete(_key(user.get_username()))
 
 

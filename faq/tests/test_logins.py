@@ -126,3 +126,16 @@ def test_failed_log_ins_are_remembered_for_a_month(editor, monkeypatch):
     client = Client()
     log_in(client)
     assert b"2 log-ins with your name failed before this one" in client.get("/admin/").content
+
+
+def test_a_session_ends_twelve_hours_after_the_log_in_however_much_it_is_used(editor, away, monkeypatch):
+    client, begun = Client(), timezone.now()
+    log_in(client, password=RIGHT)
+    for hours, status in ((6, 200), (11, 200), (12.1, 302)):
+        now = begun + timedelta(hours=hours)
+        monkeypatch.setattr(timezone, "now", lambda now=now: now)
+        away(hours=hours)
+        response = client.get("/admin/")
+        assert response.status_code == status
+        if cookie := response.cookies.get("sessionid"):
+            assert cookie["max-age"] in ("", 0) or cookie["max-age"] <= (12 - hours) * 3600 + 60
