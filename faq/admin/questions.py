@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import DatabaseError
+from django.db import DatabaseError, IntegrityError
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from taggit.forms import TagWidget
@@ -138,6 +138,12 @@ class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
         if question.checked_on is None:
             return "Not checked"
         return f"Overdue since {question.check_due}" if question.is_overdue else f"Checked on {question.checked_on}"
+
+    def add_view(self, request, *args, **kwargs):
+        try:
+            return super().add_view(request, *args, **kwargs)
+        except IntegrityError:  # somebody else took the number since it was looked at: now the form says so
+            return super().add_view(request, *args, **kwargs)
 
     def save_model(self, request, obj, form, change):
         # Only what the form has: what publishing and importing keep may have moved on since the row was read.

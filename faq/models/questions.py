@@ -222,6 +222,10 @@ class Question(NaturalKey):
         if errors:
             raise ValidationError(errors)
 
+    def save(self, *args, force_insert=False, **kwargs):
+        """A new one is never written over one that is there: having a key already, Django would try that first."""
+        super().save(*args, force_insert=force_insert or self._state.adding, **kwargs)
+
     def get_absolute_url(self):
         """The lasting address. Its last part is made of the public words, so a draft has none."""
         slug = contents.slug(self.live.content) if self.live else ""

@@ -3,11 +3,12 @@
 import threading
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.test import Client
 from tablib import Dataset
 
 from faq import log, publishing, working_copy
+from faq.admin.questions import QuestionAdmin
 from faq.admin.spreadsheet import LabelsResource
 from faq.models import Event, Question, Source
 from faq.tests.conftest import LIBRARY, import_text, logged_in
@@ -69,6 +70,38 @@ def test_of_two_saves_at_once_one_is_refused_and_none_is_lost(library, editor, p
     assert len(saved) == 1
     other = ({"Four weeks.", "Five weeks."} - saved).pop()
     assert f"{other}</textarea>" in refused.content.decode()
+
+
+def test_of_two_who_add_the_same_number_one_is_told_and_nothing_is_written_over(
+    library, editor, publisher, monkeypatch
+):
+    def add(user, text):
+        data = {"collection": library.pk, "number": 9, "text": text, "check_every": 180, "seen": "",
+                "points-TOTAL_FORMS": 0, "points-INITIAL_FORMS": 0}  # fmt: skip
+        client = Client()
+        client.force_login(user)
+        return client.post("/admin/faq/question/add/", data)
+
+    def save_model(self, request, *arguments):
+        # SQLite lets one in after the other; on PostgreSQL somebody can be between what is looked at and what is saved.
+        if request.user == editor and connection.vendor == "postgresql" and not others:
+            others.extend(at_once(lambda: add(publisher, "Is it late?")))
+        return saved(self, request, *arguments)
+
+    others, saved = [], QuestionAdmin.save_model
+    monkeypatch.setattr(QuestionAdmin, "save_model", save_model)
+    answers = [add(editor, "Is it early?"), *(others or [add(publisher, "Is it late?")])]
+    assert sorted(answer.status_code for answer in answers) == [200, 302]
+    refused = next(answer for answer in answers if answer.status_code == 200).content.decode()
+    left, lost = ["Is it late?", "Is it early?"] if others else ["Is it early?", "Is it late?"]
+    assert Question.objects.get(number=9).text == left
+    assert lost in refused and "already exists" in refused
+
+
+def test_a_new_question_is_never_saved_over_one_that_is_there(library):
+    with pytest.raises(IntegrityError):
+        Question(collection=library, number=1, text="Is it early?").save()
+    assert Question.objects.get(number=1).live is not None
 
 
 def test_of_two_who_publish_at_once_one_makes_an_edition(library, editor, publisher):
