@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.core import signing
 from django.utils import timezone
 
-from .models import Question
+from .models import Event, Question
 from .publishing import last_number
 
 LASTS = timedelta(days=14)
@@ -22,7 +22,7 @@ class Over(Exception):
 
 def token(question):
     """What the link ends in. It is good until something is published or withdrawn."""
-    return signing.dumps([question.pk, last_number(question), question.live_id], salt=_SALT)
+    return signing.dumps([question.pk, *_state(question)], salt=_SALT)
 
 
 def ends(now=None):
@@ -39,6 +39,12 @@ def find(text):
     question = Question.objects.select_related("collection", "live").filter(pk=pk).first()
     if question is None:
         raise Over
-    if state != [last_number(question), question.live_id]:
+    if state != _state(question):
         raise Over(question)
     return question
+
+
+def _state(question):
+    """What ends the link when it changes. Once a draft is deleted, another one may have its number, and so its key."""
+    deleted = Event.objects.of(question).filter(act=Event.Act.DISCARDED, details__deleted=True).count()
+    return [last_number(question), question.live_id, *([deleted] if deleted else [])]

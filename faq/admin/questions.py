@@ -7,12 +7,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import DatabaseError, IntegrityError
+from django.db import DatabaseError, IntegrityError, transaction
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from taggit.forms import TagWidget
 
-from faq import diffing, publishing, wording, working_copy
+from faq import diffing, log, publishing, wording, working_copy
 from faq.models import AnswerPoint, Event, Note, Presence, Question
 from faq.models.questions import keyword_problem
 
@@ -148,6 +148,17 @@ class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
     def save_model(self, request, obj, form, change):
         # Only what the form has: what publishing and importing keep may have moved on since the row was read.
         obj.save(update_fields=["text", "short_answer", "check_every"] if change else None)
+
+    @transaction.atomic
+    def delete_model(self, request, obj):
+        """Only drafts go (see `Question.live`), and only superusers may do that. The log stays."""
+        log.record(Event.Act.DISCARDED, obj, request.user, deleted=True, note="The whole draft was deleted.")
+        super().delete_model(request, obj)
+
+    @transaction.atomic
+    def delete_queryset(self, request, queryset):
+        for question in queryset.select_related("collection").order_by("pk"):
+            self.delete_model(request, question)
 
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)

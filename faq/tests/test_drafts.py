@@ -5,8 +5,8 @@ import re
 import pytest
 from django.urls import reverse
 
-from faq import drafts, publishing, working_copy
-from faq.models import Event
+from faq import drafts, log, publishing, working_copy
+from faq.models import Event, Question
 from faq.tests.conftest import logged_in
 from faq.tests.test_admin import form_data, page_of, question, save
 
@@ -38,6 +38,28 @@ def test_the_link_ends_with_the_draft(library, editor, publisher, client):
     assert response.status_code == 410 and row.get_absolute_url() in response.content.decode()
     row.points.update(text="Five weeks.")
     assert "Five weeks." not in client.get(address).content.decode()
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_the_link_ends_with_a_draft_that_was_deleted_whatever_has_its_number_then(drafts, admin_client, client, many):
+    from faq.drafts import token
+
+    row = question()
+    address = reverse("draft", args=[token(row)])
+    assert client.get(address).status_code == 200
+    if many:
+        data = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+        admin_client.post("/admin/faq/question/", data)
+    else:
+        admin_client.post(page_of(row, "delete"), {"post": "yes"})
+    assert not Question.objects.filter(pk=row.pk).exists()
+    event = Event.objects.of(row).first()
+    assert (event.act, event.remark) == ("discarded", "The whole draft was deleted.") and log.verify().problems == []
+    other = Question.objects.create(collection=drafts, number=row.number, text="Is there something else?")
+    assert other.pk == row.pk
+    response = client.get(address)
+    assert response.status_code == 410 and "something else" not in response.content.decode()
+    assert client.get(reverse("draft", args=[token(other)])).status_code == 200
 
 
 def test_the_link_ends_after_two_weeks(drafts_clock, drafts, client):
