@@ -126,7 +126,8 @@ def _carry_out(request, selected, act, answers, done):
         try:
             with transaction.atomic():
                 question = working_copy.locked(question)
-                if seen.get(str(question.pk)) != question.digest:
+                # What is public counts, too: somebody may have published what the page showed as a working copy.
+                if seen.get(str(question.pk)) != f"{question.digest}:{question.live_id}":
                     raise ValidationError("It changed after you had opened this page. Look again.")
                 act(question, request.user, **answers)
             count += 1

@@ -3,8 +3,9 @@
 import re
 
 import pytest
+from django.contrib.auth.models import Permission
 
-from faq import working_copy
+from faq import publishing, working_copy
 from faq.models import Event, Question, Topic
 from faq.tests.conftest import logged_in
 from faq.tests.test_admin import question
@@ -55,6 +56,23 @@ def test_a_selection_is_not_published_with_words_that_nobody_saw(library, editor
     working_copy.refresh(row, editor)
     html = bulk(desk_of, "publish", [row], confirmed="yes", note="New.", seen=seen).content.decode()
     assert "2: It changed after you had opened this page." in html and question().live.number == 1
+
+
+def test_nobody_confirms_an_edition_that_came_after_the_page_was_opened(library, editor, publisher):
+    """Else it would be the second check of words that were published without one."""
+    row = question()
+    row.points.update(text="Never shown to the checker.")
+    working_copy.refresh(row, publisher)
+    publisher.user_permissions.add(Permission.objects.get(codename="override_second_check"))
+    editor.user_permissions.add(Permission.objects.get(codename="check_question"))
+    desk_of = logged_in(editor)
+    page = bulk(desk_of, "check", [row]).content.decode()
+    seen = re.findall(r'name="seen"\s+value="([^"]+)"', page)
+    again = type(publisher).objects.get(pk=publisher.pk)
+    publishing.publish(row, by=again, note="New.", override="Nobody else is here.")
+    html = bulk(desk_of, "check", [row], confirmed="yes", seen=seen).content.decode()
+    assert "2: It changed after you had opened this page." in html
+    assert question().unconfirmed and question().checked_on is None
 
 
 @pytest.mark.parametrize(

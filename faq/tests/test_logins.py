@@ -88,7 +88,7 @@ def test_a_selection_asks_as_well(changed, publisher, away):
     client, row = logged_in(publisher), Question.objects.get(number=2)
     away(hours=2)
     data = {"action": "publish", "_selected_action": row.pk, "confirmed": "yes", "note": "A.",
-            "seen": f"{row.pk}:{row.digest}"}  # fmt: skip
+            "seen": f"{row.pk}:{row.digest}:{row.live_id}"}  # fmt: skip
     assert "Your password, again" in client.post("/admin/faq/question/", data).content.decode()
     assert live() == 1
     client.post("/admin/faq/question/", data | {"password": "correct horse"})
