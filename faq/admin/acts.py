@@ -277,12 +277,13 @@ class ActPages:
             "Makes a link that shows the working copy to somebody without an account, for 14 days or until it is "
             "published. They see later changes too. Give it only to people who may read what is not public."
         )
-        return self._act(request, question, SureForm, act, "Show the draft", "Make a link", lead)
+        return self._act(request, question, SureForm, act, "Show the draft", "Make a link", lead, secret=True)
 
-    def _act(self, request, question, form_class, act, title, button, lead, compare=False, public=False):
+    def _act(self, request, question, form_class, act, title, button, lead, compare=False, public=False, secret=False):
         """Ask with a form, then act and go back to the question; an error of the act is shown in the form.
 
-        What is `public` at once asks for the password of whoever was away."""
+        What is `public` at once asks for the password of whoever was away. What is said of a `secret` is not stored:
+        it is the key to a draft."""
         back = HttpResponseRedirect(reverse("admin:faq_question_change", args=[quote(question.pk)]))
         posted = request.method == "POST"
         form = form_class(request.POST if posted else None, initial=request.GET.dict())
@@ -297,7 +298,7 @@ class ActPages:
                             "Nothing was done: the question changed after you had opened this page. Look again."
                         )
                     message = act(**form.cleaned_data)
-                    self.log_change(request, question, str(message))
+                    self.log_change(request, question, title if secret else str(message))
             except ValidationError as error:
                 form.add_error(None, error)
                 question = Question.objects.select_related("collection", "live").get(pk=question.pk)

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from faq import drafts, log, publishing, working_copy
@@ -25,6 +26,7 @@ def test_a_draft_is_shown_to_who_has_the_link_and_says_that_it_is_one(library, e
     assert "no-store" in response["Cache-Control"] and response["Referrer-Policy"] == "no-referrer"
     assert "script-src" not in response["Content-Security-Policy"] and not response.cookies
     assert Event.objects.of(row).first().act == "shown"
+    assert "/drafts/" not in "".join(LogEntry.objects.values_list("change_message", flat=True))
     assert client.get(f"/es{address}").status_code == 200
 
 
