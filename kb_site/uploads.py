@@ -16,7 +16,9 @@ class SharedStorage(CacheStorage):
         caches["shared"].set(self._key, data, self.CACHE_LIFETIME)
 
     def read(self):
-        data = caches["shared"].get(self._key, b"")
+        data = caches["shared"].get(self._key)
+        if data is None:  # an empty file would be imported, and that reported as a success
+            raise FileNotFoundError("The file was uploaded too long ago, or was confirmed already.")
         return data if "b" in self.read_mode else data.decode(self.encoding or "utf-8")
 
     def remove(self):
