@@ -100,7 +100,7 @@ def make(path=None):
 
 def latest():
     """The newest file in VAR_DIR/backups; raises `CannotBackUp` if there is none."""
-    files = sorted(folder().glob("kb-*.*"))
+    files = sorted(folder().glob("kb-[0-9]*.*"))
     if not files:
         raise CannotBackUp(f"There is no backup in {folder()}. Make one: manage.py backup")
     return files[-1]
@@ -185,7 +185,7 @@ def _remove_old_parts(place):
 
 def _copy_to(part):
     if connection.vendor == "sqlite":
-        site = sqlite3.connect(f"file:{_file()}?mode=ro", uri=True)
+        site = sqlite3.connect(f"{Path(_file()).resolve().as_uri()}?mode=ro", uri=True)
         with closing(site) as source, closing(sqlite3.connect(part)) as target:
             source.backup(target)  # in one step: who reads and writes meanwhile is not held up
         return

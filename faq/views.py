@@ -287,8 +287,8 @@ def _known(collection, number, questions):
 
 
 def _refuse_unless_ever_public(questions):
-    """A topic or collection of drafts alone does not exist for a reader; one that was public once keeps its address."""
-    if not (questions.public() | questions.withdrawn()).exists() and questions.exists():
+    """A topic or collection in which nothing was ever public does not exist for a reader; others keep their address."""
+    if not questions.ever_public().exists():
         raise Http404
 
 

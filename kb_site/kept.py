@@ -25,7 +25,10 @@ MOST = 30_000_000
 LARGEST = MOST // 32
 """Bytes of one response, so that a few do not push all others out."""
 ON_TRUST = 600
-"""Seconds for which kept pages are shown on when the database does not answer. Nobody can publish then either."""
+"""Seconds for which kept pages are shown on when the database does not answer.
+
+On one machine nobody can publish then either. Where one node of several is cut off, others can, and it shows on what it
+had; `/readyz` says so to a proxy that asks."""
 
 _PAUSE = 1  # seconds until a database that did not answer is asked again
 _AROUND = 3000  # bytes of a kept response beside its body and what was asked for, about: its headers

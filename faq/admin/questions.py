@@ -160,6 +160,13 @@ class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
         for question in queryset.select_related("collection").order_by("pk"):
             self.delete_model(request, question)
 
+    def get_changeform_initial_data(self, request):
+        """What an address proposes for a new question; what is no key proposes nothing."""
+        initial = super().get_changeform_initial_data(request)
+        if "related" in initial:
+            initial["related"] = [key for key in initial["related"] if key.isdecimal()]
+        return initial
+
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
         question = form.instance

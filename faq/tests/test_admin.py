@@ -328,3 +328,8 @@ def test_a_site_manager_cannot_become_or_change_a_superuser(db, publisher):
     publisher.refresh_from_db()
     assert not publisher.is_superuser
     assert desk.post(f"/admin/auth/user/{boss.pk}/change/", {"username": "gone"}).status_code == 403
+
+
+@pytest.mark.parametrize("keys", ["10000-01-01", "x", "1,x", ",", "-1"])
+def test_an_address_that_proposes_no_key_opens_the_form_all_the_same(library, admin_client, keys):
+    assert admin_client.get(f"/admin/faq/question/add/?related={keys}").status_code == 200

@@ -183,6 +183,7 @@ def test_a_replica_that_is_gone_is_passed_over_and_left_alone_until_it_answers(l
 
 def test_a_connection_that_ends_while_it_is_made_is_closed(library, copies, client):
     copies("replica1")
+    connections["replica1"].ensure_connection()  # Django asks about types once
     made = []
 
     def dies(connection, **kwargs):
