@@ -1,6 +1,8 @@
 """Finding candidates with PostgreSQL's full-text search.
 
-A generated column of `faq_searchtext` holds the words with their weights, and a GIN index on it is all that is asked.
+A generated column of `faq_searchtext` holds the words with their weights, and a GIN index on it is all that is asked;
+but for titles, which have a small index of their own: a GIN index knows no weights, so what has a common word in its
+title would be looked for in all texts that have it anywhere.
 The words are folded and stemmed before they are stored (see `reading` and `stemming`) and mistyped ones are found by
 `typos`, so neither `unaccent` nor `pg_trgm` is needed: the site's database user may be one that creates no extension.
 The configuration “simple” takes words as they are."""
@@ -15,18 +17,23 @@ OUTER_ID = "faq_searchtext.question_id"
 """The question's id, for a condition within `candidates`."""
 
 _CLASSES = {TITLE: "A", SHORT: "B", LABELS: "B", FOUND_BY: "C", POINTS: "D"}
+_IN_TITLE = f":{_CLASSES[TITLE]}"  # stems have no colon
 _COLUMN = " || ".join(
     f"setweight(to_tsvector('simple'::regconfig, {name}), '{weight}')" for name, weight in _CLASSES.items()
 )
+_TITLE = f"to_tsvector('simple'::regconfig, {TITLE})"
 
 
 def install(cursor):
-    """Add column and index, if they are not there. The database fills them.
+    """Add column and indexes, if they are not there. The database fills them.
 
     A migration that changes a column of `faq_searchtext` has to drop `vector` first; it comes back here."""
     if not in_line(cursor):
         cursor.execute(f"ALTER TABLE faq_searchtext ADD COLUMN vector tsvector GENERATED ALWAYS AS ({_COLUMN}) STORED")
         cursor.execute("CREATE INDEX faq_searchtext_vector ON faq_searchtext USING gin (vector)")
+    cursor.execute("SELECT to_regclass('faq_searchtext_title')")
+    if cursor.fetchone() == (None,):
+        cursor.execute(f"CREATE INDEX faq_searchtext_title ON faq_searchtext USING gin ({_TITLE})")
 
 
 def refill(cursor):
@@ -40,7 +47,9 @@ def in_line(cursor):
 
 
 def words(stems, column=None):
-    """The condition that these stems stand side by side. (Stems are letters and digits alone.)"""
+    """The condition that these stems stand side by side. (Stems are letters and digits alone.)
+
+    What asks for titles must not be joined with what asks for other texts, too."""
     weight = f":{_CLASSES[column]}" if column else ""
     return "(" + " <-> ".join(f"'{word}'{weight}" for word in stems) + ")"
 
@@ -58,13 +67,15 @@ def candidates(condition, within, limit, looked_at):
 
     `within` is None or (SQL, parameters) of a condition on `OUTER_ID`."""
     also, parameters = within or ("true", [])
+    anywhere = condition.replace(_IN_TITLE, "")
+    place = "vector" if anywhere == condition else _TITLE
     weights = ", ".join(str(WEIGHTS[name] / WEIGHTS[TITLE]) for name in (POINTS, FOUND_BY, LABELS, TITLE))
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT question_id FROM (SELECT question_id, vector FROM faq_searchtext "  # noqa: S608
-            f"WHERE vector @@ to_tsquery('simple', %s) AND {also} LIMIT %s) AS found "
+            f"WHERE {place} @@ to_tsquery('simple', %s) AND {also} LIMIT %s) AS found "
             f"ORDER BY ts_rank('{{{weights}}}', vector, to_tsquery('simple', %s)) DESC, question_id LIMIT %s",
-            [condition, *parameters, looked_at, condition, limit],
+            [anywhere, *parameters, looked_at, condition, limit],
         )
         return [pk for (pk,) in cursor.fetchall()]
 

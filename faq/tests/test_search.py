@@ -21,6 +21,7 @@ from faq.manifest import Manifest
 from faq.models import MissedSearch, Question, QuestionTag, SearchText, SearchWord, Synonym, Topic
 from faq.search import finding, missed, reading, rebuilding
 from faq.search.finding import Search
+from faq.search.ranking import TITLE
 from faq.tests.conftest import import_text, logged_in
 from faq.tests.relevance import measure, queries
 from faq.tests.test_machines import Path
@@ -406,6 +407,18 @@ def test_nothing_is_needed_that_the_database_does_not_come_with(town):
 
 
 # However much there is
+
+
+def test_titles_are_looked_for_apart_from_all_other_text(db):
+    import_text("1. A pond?\nDesk.\n2. A desk?\nPond.\n3. Ponds and desks?\nBread.\n", slug="many", publish=True)
+    engine, numbers = finding.engine(), dict(Question.objects.values_list("pk", "number"))
+
+    def found(*conditions):
+        return sorted(numbers[pk] for pk in engine.candidates(engine.any_of(conditions), None, 10, 10))
+
+    assert found(engine.words(["pond"])) == [1, 2, 3]
+    assert found(engine.words(["pond"], TITLE)) == [1, 3]
+    assert found(engine.words(["pond"], TITLE), engine.words(["bread"], TITLE)) == [1, 3]
 
 
 def test_only_so_many_are_ranked_and_filters_look_among_all(db, client, monkeypatch):
