@@ -73,8 +73,10 @@ def database(address: str) -> dict:
             "timeout": 20,
         }
     else:
-        # A machine that is gone must not hold up who could be served by another one.
+        # A machine that is gone must not hold up who could be served by another one. A search for words that very many
+        # questions have looks at some of them: at the same ones each time, not from where another search just is.
         found["OPTIONS"] = {
+            "options": "-c synchronize_seqscans=off",
             "connect_timeout": 2,
             "tcp_user_timeout": 5000,
             "keepalives_idle": 5,
