@@ -79,12 +79,14 @@ def test_every_page_forbids_what_it_does_not_need(library, client, admin_client)
 def test_a_style_sheet_is_not_sent_what_only_a_page_needs(settings):
     settings.WHITENOISE_USE_FINDERS = settings.WHITENOISE_AUTOREFRESH = True
     client = Client()
-    headers = client.get("/static/css/site.css").headers
+    sheet, picture = client.get("/static/css/site.css"), client.get("/static/favicon.svg")
+    for response in (sheet, picture):
+        response.getvalue()  # read to its end, a file is closed
+    headers = sheet.headers
     assert headers["X-Content-Type-Options"] == "nosniff" and headers["Content-Type"].startswith("text/css")
     needless = {"Content-Security-Policy", "Permissions-Policy", "X-Frame-Options", "Cross-Origin-Opener-Policy"}
     assert not (needless | {"Access-Control-Allow-Origin"}) & set(headers)
-    picture = client.get("/static/favicon.svg").headers  # which can be opened as a page of its own
-    assert needless <= set(picture)
+    assert needless <= set(picture.headers)  # which can be opened as a page of its own
 
 
 def test_a_style_sheet_is_collected_without_what_is_for_people(tmp_path):
