@@ -1,17 +1,20 @@
 """The filtered list: what can be asked for in the address, and what each choice would find."""
 
+from dataclasses import dataclass
 from functools import cached_property
+from urllib.parse import urlencode
 
 import django_filters
 from django import forms
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 from taggit.models import Tag
 
 from .models import Collection, Question, QuestionTag, Topic
+from .models.places import place
 from .models.questions import QuestionQuerySet
-from .paging import MOST, total
+from .paging import MOST, Total, total
 from .search.finding import Search
 from .search.reading import MAX_LENGTH
 
@@ -26,6 +29,8 @@ CHECKED_CONDITIONS = {
 
 LONGEST = 40
 """Choices that a filter of a long list offers."""
+SAMPLE = 200
+"""Answers of a long list whose keywords are counted, to offer those that most of them have."""
 
 
 class WordsField(forms.CharField):
@@ -39,66 +44,102 @@ class WordsFilter(django_filters.CharFilter):
     field_class = WordsField
 
 
+@dataclass(frozen=True)
+class Facet:
+    """A filter whose choices are rows of `model`, called by their `label`, in the `order` of one of their columns."""
+
+    title: str
+    model: type
+    path: str
+    """From a question to them."""
+    label: str
+    order: str
+
+
+FACETS = {
+    "topic": Facet(_("Topic"), Topic, "topics", "name", "position"),
+    "tag": Facet(_("Keyword"), Tag, "tags", "name", "name"),
+    "collection": Facet(_("Collection"), Collection, "collection", "title", "title"),
+}
+
+
+# What leads to the questions of a topic or with a keyword: the rows, in the order of lists, and their column.
+LEADING = {"topic": (Question.topics.through, "question"), "tag": (QuestionTag, "content_object")}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows that lead to questions, each to one, over the `path`: empty where they are the questions themselves."""
+
+    all: QuerySet
+    path: str = ""
+
+    @property
+    def key(self):
+        """Their column with the question's key, which puts them in the order of lists."""
+        return self.path.replace("__", "_id") or "pk"
+
+    @property
+    def listed(self):
+        """How `paging` makes a list of them."""
+        return {"key": self.key, "shown": Question.objects.for_list()}
+
+    def filter(self, name, value):
+        if name == "checked":
+            condition = CHECKED_CONDITIONS[value](self.path)
+        elif name == "collection":
+            condition = Q(**{f"{self.key}__gt": place(value, 0), f"{self.key}__lt": place(value + 1, 0)})
+        else:
+            model, column = LEADING[name]
+            condition = Exists(model.objects.filter(**{name: value, column: OuterRef(self.key)}))
+        return Rows(self.all.filter(condition), self.path)
+
+
+def public(name="", value=None):
+    """`Rows` of all public questions, or of those of the topic or with the tag `value`.
+
+    SQLite would collect the questions of a topic to put them in order, although the table that leads to them has them
+    in order."""
+    rows, path = Question.objects.all(), ""
+    if name:
+        model, column = LEADING[name]
+        rows, path = model.objects.filter(**{name: value}), f"{column}__"
+    return Rows(rows.filter(QuestionQuerySet.is_public(path)), path)
+
+
 class QuestionFilter(django_filters.FilterSet):
     """``?q=&topic=&tag=&checked=&collection=``: filters combine; a value that nothing has finds nothing.
 
     `search` is what `q` asks for (see `faq.search.finding`), or None. With ``exact=1`` its words stay as they are.
+    `rows` lead to all that is found.
     """
 
-    q = WordsFilter(method="filter_words")
-    topic = django_filters.CharFilter(method="filter_topic")
-    tag = django_filters.CharFilter(method="filter_tag")
-    checked = django_filters.ChoiceFilter(choices=list(CHECKED.items()), method="filter_checked")
-    collection = django_filters.CharFilter("collection__slug")
+    q = WordsFilter()
+    topic = django_filters.CharFilter()
+    tag = django_filters.CharFilter()
+    checked = django_filters.ChoiceFilter(choices=list(CHECKED.items()))
+    collection = django_filters.CharFilter()
 
     class Meta:
         model = Question
         fields = []
 
-    def __init__(self, data=None, queryset=None, search=None, by_each=False, **options):
-        super().__init__(data, queryset, **options)
-        self._search, self._by_each = search, by_each
+    def __init__(self, data):
+        super().__init__(data, Question.objects.none())
+        self._totals, self._few = {}, {}
 
     @cached_property
     def search(self):
-        self.form.is_valid()  # reads the data; a wrong choice spoils nothing else
-        words = self.form.cleaned_data["q"]
-        return self._search or (Search(words, as_typed="exact" in self.data) if words else None)
+        words = self._asked["q"]
+        return Search(words, as_typed="exact" in self.data) if words else None
+
+    @cached_property
+    def rows(self):
+        return self._rows(self._values)
 
     @cached_property
     def total(self):
-        return total(self.qs)
-
-    @property
-    def narrowed(self):
-        """Whether anything is chosen beside the words."""
-        return any(value for name, value in self.form.cleaned_data.items() if name != "q")
-
-    def filter_queryset(self, queryset):
-        """The words come last: they are looked for among what the other filters leave."""
-        queryset = super().filter_queryset(queryset)
-        return self.search.within(queryset, self.narrowed) if self.search else queryset
-
-    def filter_words(self, queryset, name, value):
-        return queryset
-
-    def filter_topic(self, queryset, name, value):
-        return self._among(queryset, Question.topics.through.objects.filter(topic__slug=value), "question")
-
-    def filter_tag(self, queryset, name, value):
-        return self._among(queryset, QuestionTag.objects.filter(tag__slug=value), "content_object")
-
-    def _among(self, queryset, rows, to_question):
-        """Those questions of the queryset that one of `rows` leads to.
-
-        By their keys where a list is read in its order, and by a look at each where few are looked at (see `facets`):
-        a database would collect the keys anew for each choice."""
-        if self._by_each:
-            return queryset.filter(Exists(rows.filter(**{to_question: OuterRef("pk")})))
-        return queryset.filter(pk__in=rows.values(to_question))
-
-    def filter_checked(self, queryset, name, value):
-        return queryset.filter(CHECKED_CONDITIONS[value]())
+        return self._total(self._values)
 
     def facets(self):
         """For each filter that offers choices a dict ``{"name", "title", "choices"}``.
@@ -107,14 +148,9 @@ class QuestionFilter(django_filters.FilterSet):
         where there is something, but too much to count), "chosen", and "link": the address that chooses it, or removes
         the chosen one, and keeps all the others. Choices that find nothing are left out, but the chosen one stays, so
         that it can be removed."""
-        return [
-            self._facet("topic", _("Topic"), Topic, "topics", "name", "position"),
-            self._facet("tag", _("Keyword"), Tag, "tags", "name", "name"),
-            self._checked_facet(),
-            self._facet("collection", _("Collection"), Collection, "collection", "title", "title"),
-        ]
+        return [self._facet("topic"), self._facet("tag"), self._checked_facet(), self._facet("collection")]
 
-    def link(self, name, value):
+    def link(self, name, value=None):
         """The query part of the same list with one parameter changed (None removes it), from the first page on."""
         data = QueryDict(mutable=True)
         for known in (*self.filters, "exact"):  # what else stands in an address would be repeated in every link
@@ -132,66 +168,158 @@ class QuestionFilter(django_filters.FilterSet):
 
     @property
     def without_words(self):
-        return self.link("q", None)
+        return self.link("q")
 
-    def _facet(self, name, title, model, path, label, order):
-        """Choices that are rows of `model`, reached over `path`, called by their `label`, in their `order`."""
-        slug, words, long = f"{path}__slug", f"{path}__{label}", self._is_long(name)
-        found = self._without(name, by_each=long)
-        if long:
-            rows = model.objects.filter(Exists(found.filter(**{path: OuterRef("pk")}))).order_by(order, "slug")
-            if model is Tag:  # of which there can be any number
-                rows = rows.filter(pk__in=_most_common(found))
-            rows = [(*row, None) for row in rows.values_list("slug", label)[:LONGEST]]
+    @cached_property
+    def _asked(self):
+        self.form.is_valid()  # reads the data; a wrong choice spoils nothing else
+        return self.form.cleaned_data
+
+    @cached_property
+    def _chosen(self):
+        """The chosen rows of other tables as ``(key, label)``, or None for what there is not."""
+        asked = {name: value for name in FACETS if (value := self._asked.get(name))}
+        return {
+            name: FACETS[name].model.objects.filter(slug=value).values_list("pk", FACETS[name].label).first()
+            for name, value in asked.items()
+        }
+
+    @cached_property
+    def _values(self):
+        """What is chosen: for each filter the key of a row, or one of `CHECKED`; None where there is no such row."""
+        values = {name: row and row[0] for name, row in self._chosen.items()}
+        if checked := self._asked.get("checked"):
+            values["checked"] = checked
+        return values
+
+    def _without(self, name):
+        return {known: value for known, value in self._values.items() if known != name}
+
+    def _rows(self, values):
+        """What leads to those that are found with these values."""
+        if self.search:  # the words come last: they are looked for among what the filters leave
+            return Rows(self.search.within(self._leading(values, by="").all, bool(values)))
+        if self._may_find_little(values) and not self._total(values).more:
+            return Rows(Question.objects.filter(pk__in=self._keys(values)))
+        return self._leading(values)
+
+    def _total(self, values):
+        """How much is found with these values, as `paging.Total`."""
+        asked = frozenset(values.items())
+        if asked not in self._totals:
+            if self._may_find_little(values):
+                self._totals[asked] = Total.of(len(self._keys(values)))
+            else:
+                self._totals[asked] = total(self._rows(values).all)
+        return self._totals[asked]
+
+    def _may_find_little(self, values):
+        """Whether much may have to be looked at to find little. It is done just once, then, for list and counts."""
+        return not self.search and (len(values) > 1 or "checked" in values)
+
+    def _keys(self, values):
+        """Keys of what is found: all of them, or more than `MOST` where that is not all."""
+        asked = frozenset(values.items())
+        if asked not in self._few:
+            rows = self._leading(values)
+            self._few[asked] = list(rows.all.order_by().values_list(rows.key, flat=True)[: MOST + 1])
+        return self._few[asked]
+
+    def _finds(self, values):
+        """Whether anything is found with these values."""
+        if values == self._values:
+            return bool(self.total.number)
+        return self._leading(values).all.exists()
+
+    def _leading(self, values, by=None):
+        """What leads to the public questions with these values, read `by` the filter that leaves least to look at: a
+        database has no way to know which one that is."""
+        if None in values.values():
+            return Rows(Question.objects.none())
+        by = self._rarest(values) if by is None else by
+        rows = public(by, values[by]) if by in LEADING else public()
+        for name, value in values.items():
+            if name != by or name not in LEADING:
+                rows = rows.filter(name, value)
+        return rows
+
+    def _rarest(self, values):
+        names = [name for name in ("topic", "tag", "checked") if name in values]
+        if len(names) > 1:
+            names.sort(key=lambda name: self._total({name: values[name]}).more)
+        return names[0] if names else ""
+
+    def _is_long(self, values):
+        """Whether too much is found with these values to be counted. (A search never finds so much.)"""
+        return not self.search and self._total(values).more
+
+    def _facet(self, name):
+        facet, others = FACETS[name], self._without(name)
+        if self._is_long(others):
+            choices = [(*row, None) for row in self._found(name, others)]
         else:
-            named = found.filter(**{f"{path}__isnull": False}).order_by(f"{path}__{order}", slug)
-            rows = list(named.values_list(slug, words).annotate(Count("pk", distinct=True)))
-        chosen = self.data.get(name)
-        if chosen and name not in self.errors and chosen not in [row[0] for row in rows]:
-            # Only what some public question has: the name of a topic of drafts is not public either.
-            known = Question.objects.public().filter(**{slug: chosen}).order_by().values_list(slug, words)[:1]
-            rows += [(*row, 0) for row in known]
-        return self._as_dict(name, title, rows)
+            choices = self._counted(name, others)
+        chosen = self._asked.get(name)
+        if chosen and chosen not in [value for value, *_ in choices] and self._is_public(name):
+            choices.append((chosen, self._chosen[name][1], 0))
+        return self._as_dict(name, facet.title, choices)
+
+    def _is_public(self, name):
+        """Whether some public question has the chosen row: else its name is not public either."""
+        return self._leading({name: self._values[name]}).all.exists()
+
+    def _found(self, name, others):
+        """Choices that find something, together with the other values: ``(value, label)``."""
+        facet = FACETS[name]
+        rows = facet.model.objects.order_by(facet.order, "slug").values_list("slug", facet.label)
+        if name == "tag" and Tag.objects.all()[: LONGEST + 1].count() > LONGEST:  # there can be any number
+            return rows.filter(pk__in=self._most_common(others))
+        each = self._leading({**others, name: OuterRef("pk")}, by=name if name in LEADING else None)
+        # The first one of each in order: PostgreSQL would compare whole tables to say whether one EXISTS.
+        first = Subquery(each.all.order_by(each.key).values(each.key)[:1])
+        return rows.alias(first=first).filter(first__isnull=False)[:LONGEST]
+
+    def _most_common(self, others):
+        """Keywords that the first of the found questions have most."""
+        rows = self._leading(others)
+        some = list(rows.all.order_by(rows.key).values_list(rows.key, flat=True)[:SAMPLE])
+        times = QuestionTag.objects.filter(content_object__in=some).values_list("tag").annotate(times=Count("pk"))
+        return [tag for tag, _times in times.order_by("-times", "tag")[:LONGEST]]
+
+    def _counted(self, name, others):
+        """Choices that find something, each with how much: ``(value, label, count)``."""
+        facet, rows = FACETS[name], self._rows(others)
+        path, found = rows.path + facet.path, rows.all.filter(**{f"{rows.path}{facet.path}__isnull": False})
+        if others.keys() == {"collection"}:  # how many these are is better known than how many are between two keys
+            found = found.filter(collection=others["collection"])
+        found = found.order_by(f"{path}__{facet.order}", f"{path}__slug")
+        return list(found.values_list(f"{path}__slug", f"{path}__{facet.label}").annotate(Count("pk", distinct=True)))
 
     def _checked_facet(self):
-        long = self._is_long("checked")
-        found = self._without("checked", by_each=long).order_by()
-        conditions = {value: condition() for value, condition in CHECKED_CONDITIONS.items()}
-        if long:
-            counts = {value: None if found.filter(conditions[value]).exists() else 0 for value in conditions}
+        others = self._without("checked")
+        if self._is_long(others):
+            counts = {value: None if self._finds({**others, "checked": value}) else 0 for value in CHECKED}
         else:
-            counts = found.aggregate(**{value: Count("pk", filter=conditions[value]) for value in conditions})
-        rows = [(value, label, counts[value]) for value, label in CHECKED.items()]
-        return self._as_dict("checked", _("Checked by an editor"), rows)
+            rows = self._rows(others)
+            conditions = {value: condition(rows.path) for value, condition in CHECKED_CONDITIONS.items()}
+            counts = rows.all.order_by().aggregate(
+                **{value: Count("pk", filter=condition) for value, condition in conditions.items()}
+            )
+        choices = [(value, label, counts[value]) for value, label in CHECKED.items()]
+        return self._as_dict("checked", _("Checked by an editor"), choices)
 
-    def _as_dict(self, name, title, rows):
-        chosen = self.data.get(name)
+    def _as_dict(self, name, title, choices):
+        chosen, without = self._asked.get(name), self.link(name)
+        others = f"{without}&" if len(without) > 1 else without
         choices = [
             {
                 "value": value,
                 "label": label,
                 "count": count,
                 "chosen": value == chosen,
-                "link": self.link(name, None if value == chosen else value),
+                "link": without if value == chosen else f"{others}{urlencode({name: value})}",
             }
-            for value, label, count in rows
+            for value, label, count in choices
             if count != 0 or value == chosen
         ]
         return {"name": name, "title": title, "choices": choices}
-
-    def _without(self, name, by_each=False):
-        data = self.data.copy()
-        data.pop(name, None)
-        return type(self)(data, Question.objects.public(), self.search, by_each).qs
-
-    def _is_long(self, name):
-        """Whether too much is found without the filter `name` to be counted. (A search never finds so much.)"""
-        if self.search:
-            return False
-        return (total(self._without(name)) if self.data.get(name) else self.total).more
-
-
-def _most_common(found):
-    """Keywords that the first of the found questions have most."""
-    some = QuestionTag.objects.filter(content_object__in=found.order_by("pk").values("pk")[:MOST])
-    return some.values("tag").annotate(times=Count("pk")).order_by("-times", "tag").values("tag")[:LONGEST]

@@ -44,11 +44,16 @@ class UpTo(Subquery):
 
 
 class Stretch:
-    """One page of the queryset `rows`, in the order of their keys: what `data`, the query of an address, asks for."""
+    """One page of the queryset `rows`, in the order of their keys: what `data`, the query of an address, asks for.
 
-    def __init__(self, rows, size, data, *, descending=False):
+    `rows` may be others than those that are shown, and lead to them: `key` is the column with the keys of what the
+    queryset `shown` reads."""
+
+    def __init__(self, rows, size, data, *, descending=False, key="pk", shown=None):
         self._rows, self._size, self._descending = rows, size, descending
-        self._after, self._before = (_find(rows.model, data.get(name, "")) for name in ("after", "before"))
+        self._key, self._shown = key, shown
+        model = rows.model if shown is None else shown.model
+        self._after, self._before = (_find(model, data.get(name, "")) for name in ("after", "before"))
         if self._before is not None:
             self._after = None
         self._backwards = self._before is not None
@@ -91,8 +96,8 @@ class Stretch:
             return 1
         if not self.object_list or self.total.more:
             return None
-        compare = "pk__gt" if self._descending else "pk__lt"
-        return self._rows.filter(**{compare: self.object_list[0].pk}).count() + 1
+        compare = "gt" if self._descending else "lt"
+        return self._rows.filter(**{f"{self._key}__{compare}": self.object_list[0].pk}).count() + 1
 
     @property
     def last(self):
@@ -100,27 +105,33 @@ class Stretch:
 
     def _found(self):
         """One row more than fit, from the end that the page hangs on."""
-        rows = self._rows
+        rows, key = self._rows, self._key
         if self._after is not None:
-            rows = rows.filter(**{"pk__lt" if self._descending else "pk__gt": self._after})
+            rows = rows.filter(**{f"{key}__{'lt' if self._descending else 'gt'}": self._after})
         elif self._before is not None:
-            rows = rows.filter(**{"pk__gt" if self._descending else "pk__lt": self._before})
-        order = "pk" if self._descending == self._backwards else "-pk"
-        return list(rows.order_by(order)[: self._size + 1])
+            rows = rows.filter(**{f"{key}__{'gt' if self._descending else 'lt'}": self._before})
+        sign = "" if self._descending == self._backwards else "-"
+        rows = rows.order_by(f"{sign}{key}")[: self._size + 1]
+        if self._shown is not None:
+            rows = self._shown.filter(pk__in=rows.values(key)).order_by(f"{sign}pk")
+        return list(rows)
 
 
-def moved(rows, size, data, *, descending=False):
-    """The query that leads to a page which an address names by its number, as addresses once did; else None."""
+def moved(rows, size, data, *, descending=False, key="pk", shown=None):
+    """The query that leads to a page which an address names by its number, as addresses once did; else None.
+
+    `key` and `shown` are as for a `Stretch`."""
     number = data.get("page", "")
     if not re.fullmatch(r"[0-9]{1,9}", number) or int(number) < 2:
         return None
     before = (int(number) - 1) * size - 1
-    keys = list(rows.order_by("-pk" if descending else "pk").values_list("pk", flat=True)[before : before + 2])
+    keys = list(rows.order_by(f"-{key}" if descending else key).values_list(key, flat=True)[before : before + 2])
     if len(keys) < 2:  # there is no such page
         return None
     data = data.copy()
     del data["page"]
-    data["after"] = _place(rows.model.objects.get(pk=keys[0]))
+    model = rows.model if shown is None else shown.model
+    data["after"] = _place(model.objects.get(pk=keys[0]))
     return data.urlencode()
 
 

@@ -18,9 +18,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from . import backups, diffing, drafts, failing, paging, publishing, reporting, structured_data
+from . import backups, diffing, drafts, failing, filters, paging, publishing, reporting, structured_data
 from .around import around
-from .filters import QuestionFilter
 from .models import Collection, Edition, Question, Report, Topic
 
 PER_PAGE = 20
@@ -62,17 +61,17 @@ def home(request):
 
 @public_page
 def question_list(request):
-    wanted = QuestionFilter(request.GET, Question.objects.public().for_list())
+    wanted = filters.QuestionFilter(request.GET)
     facets = wanted.facets()
     chosen = [(facet["name"], choice) for facet in facets for choice in facet["choices"] if choice["chosen"]]
     search = wanted.search
     if search:
-        page = Paginator(search.ranked(wanted.qs), PER_PAGE).get_page(request.GET.get("page"))
+        page = Paginator(search.ranked(wanted.rows.all.for_list()), PER_PAGE).get_page(request.GET.get("page"))
         total = paging.Total(page.paginator.count, more=False)
-    elif query := paging.moved(wanted.qs, PER_PAGE, request.GET):
+    elif query := paging.moved(wanted.rows.all, PER_PAGE, request.GET, **wanted.rows.listed):
         return _moved(request, query)
     else:
-        page = paging.Stretch(wanted.qs, PER_PAGE, request.GET)
+        page = paging.Stretch(wanted.rows.all, PER_PAGE, request.GET, **wanted.rows.listed)
         total = page.total = wanted.total
     context = {
         "filter": wanted,
@@ -95,11 +94,10 @@ def question_list(request):
 def topic(request, slug):
     subject = get_object_or_404(Topic, slug=slug)
     _refuse_unless_ever_public(subject.questions)
-    within = Question.topics.through.objects.filter(topic=subject).values("question")
-    questions = Question.objects.public().filter(pk__in=within).for_list()
-    if query := paging.moved(questions, PER_PAGE * 5, request.GET):
+    rows = filters.public("topic", subject.pk)
+    if query := paging.moved(rows.all, PER_PAGE * 5, request.GET, **rows.listed):
         return _moved(request, query)
-    page = paging.Stretch(questions, PER_PAGE * 5, request.GET)
+    page = paging.Stretch(rows.all, PER_PAGE * 5, request.GET, **rows.listed)
     return render(request, "faq/topic.html", {"topic": subject, "page": page})
 
 
@@ -309,11 +307,11 @@ def _nearest(wanted):
 
 def _topics():
     """Topics that have public questions, each with their `total`."""
-    public = Question.objects.public().filter(topics=OuterRef("pk")).order_by().values("pk")
-    topics = list(Topic.objects.annotate(count=paging.UpTo(public[: paging.MOST + 1])).filter(count__gt=0))
+    public = filters.public("topic", OuterRef("pk")).all.values("pk")
+    topics = Topic.objects.annotate(count=paging.UpTo(public[: paging.MOST + 1]))
     for topic in topics:
         topic.total = paging.Total.of(topic.count)
-    return topics
+    return [topic for topic in topics if topic.count]
 
 
 def _public_collections():
