@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import django_filters
 from django import forms
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.lookups import IsNull
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 from taggit.models import Tag
@@ -82,29 +83,30 @@ class Rows:
     @property
     def listed(self):
         """How `paging` makes a list of them."""
-        return {"key": self.key, "shown": Question.objects.for_list()}
+        return {"key": self.key, "shown": Question.objects.for_list() if self.path else None}
 
-    def filter(self, name, value):
+
+def public(by="", **values):
+    """`Rows` of all public questions with these values: keys of a topic, a tag, a collection, or one of `CHECKED`.
+
+    They are read `by` topic or tag: SQLite would collect the questions of a topic to put them in order, although the
+    table that leads to them has them in order."""
+    rows = Rows(Question.objects.for_list())
+    if by in LEADING:
+        model, column = LEADING[by]
+        rows = Rows(model.objects.all(), f"{column}__")
+    conditions = [QuestionQuerySet.is_public(rows.path)]
+    for name, value in values.items():
         if name == "checked":
-            condition = CHECKED_CONDITIONS[value](self.path)
-        elif name == "collection":
-            condition = Q(**{f"{self.key}__gt": place(value, 0), f"{self.key}__lt": place(value + 1, 0)})
+            conditions.append(CHECKED_CONDITIONS[value](rows.path))
+        elif name == "collection":  # whose questions are beside each other
+            conditions.append(Q(**{f"{rows.key}__gt": place(value, 0), f"{rows.key}__lt": place(value + 1, 0)}))
+        elif name == by:
+            conditions.append(Q(**{name: value}))
         else:
             model, column = LEADING[name]
-            condition = Exists(model.objects.filter(**{name: value, column: OuterRef(self.key)}))
-        return Rows(self.all.filter(condition), self.path)
-
-
-def public(name="", value=None):
-    """`Rows` of all public questions, or of those of the topic or with the tag `value`.
-
-    SQLite would collect the questions of a topic to put them in order, although the table that leads to them has them
-    in order."""
-    rows, path = Question.objects.all(), ""
-    if name:
-        model, column = LEADING[name]
-        rows, path = model.objects.filter(**{name: value}), f"{column}__"
-    return Rows(rows.filter(QuestionQuerySet.is_public(path)), path)
+            conditions.append(Exists(model.objects.filter(**{name: value, column: OuterRef(rows.key)})))
+    return Rows(rows.all.filter(*conditions), rows.path)
 
 
 class QuestionFilter(django_filters.FilterSet):
@@ -199,23 +201,22 @@ class QuestionFilter(django_filters.FilterSet):
         """What leads to those that are found with these values."""
         if self.search:  # the words come last: they are looked for among what the filters leave
             return Rows(self.search.within(self._leading(values, by="").all, bool(values)))
-        if self._may_find_little(values) and not self._total(values).more:
-            return Rows(Question.objects.filter(pk__in=self._keys(values)))
+        # Much may have to be looked at to find little. So it is done once, and not again for each of the counts.
+        if (len(values) > 1 or "checked" in values) and not self._total(values).more:
+            return Rows(Question.objects.for_list().filter(pk__in=self._keys(values)))
         return self._leading(values)
 
     def _total(self, values):
         """How much is found with these values, as `paging.Total`."""
         asked = frozenset(values.items())
         if asked not in self._totals:
-            if self._may_find_little(values):
+            if self.search:
+                self._totals[asked] = total(self._rows(values).all)
+            elif len(values) > 1:
                 self._totals[asked] = Total.of(len(self._keys(values)))
             else:
-                self._totals[asked] = total(self._rows(values).all)
+                self._totals[asked] = total(self._leading(values).all)
         return self._totals[asked]
-
-    def _may_find_little(self, values):
-        """Whether much may have to be looked at to find little. It is done just once, then, for list and counts."""
-        return not self.search and (len(values) > 1 or "checked" in values)
 
     def _keys(self, values):
         """Keys of what is found: all of them, or more than `MOST` where that is not all."""
@@ -236,12 +237,7 @@ class QuestionFilter(django_filters.FilterSet):
         database has no way to know which one that is."""
         if None in values.values():
             return Rows(Question.objects.none())
-        by = self._rarest(values) if by is None else by
-        rows = public(by, values[by]) if by in LEADING else public()
-        for name, value in values.items():
-            if name != by or name not in LEADING:
-                rows = rows.filter(name, value)
-        return rows
+        return public(by=self._rarest(values) if by is None else by, **values)
 
     def _rarest(self, values):
         names = [name for name in ("topic", "tag", "checked") if name in values]
@@ -277,7 +273,7 @@ class QuestionFilter(django_filters.FilterSet):
         each = self._leading({**others, name: OuterRef("pk")}, by=name if name in LEADING else None)
         # The first one of each in order: PostgreSQL would compare whole tables to say whether one EXISTS.
         first = Subquery(each.all.order_by(each.key).values(each.key)[:1])
-        return rows.alias(first=first).filter(first__isnull=False)[:LONGEST]
+        return rows.filter(IsNull(first, False))[:LONGEST]
 
     def _most_common(self, others):
         """Keywords that the first of the found questions have most."""

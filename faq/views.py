@@ -66,7 +66,7 @@ def question_list(request):
     chosen = [(facet["name"], choice) for facet in facets for choice in facet["choices"] if choice["chosen"]]
     search = wanted.search
     if search:
-        page = Paginator(search.ranked(wanted.rows.all.for_list()), PER_PAGE).get_page(request.GET.get("page"))
+        page = Paginator(search.ranked(wanted.rows.all), PER_PAGE).get_page(request.GET.get("page"))
         total = paging.Total(page.paginator.count, more=False)
     elif query := paging.moved(wanted.rows.all, PER_PAGE, request.GET, **wanted.rows.listed):
         return _moved(request, query)
@@ -94,7 +94,7 @@ def question_list(request):
 def topic(request, slug):
     subject = get_object_or_404(Topic, slug=slug)
     _refuse_unless_ever_public(subject.questions)
-    rows = filters.public("topic", subject.pk)
+    rows = filters.public(by="topic", topic=subject.pk)
     if query := paging.moved(rows.all, PER_PAGE * 5, request.GET, **rows.listed):
         return _moved(request, query)
     page = paging.Stretch(rows.all, PER_PAGE * 5, request.GET, **rows.listed)
@@ -307,7 +307,7 @@ def _nearest(wanted):
 
 def _topics():
     """Topics that have public questions, each with their `total`."""
-    public = filters.public("topic", OuterRef("pk")).all.values("pk")
+    public = filters.public(by="topic", topic=OuterRef("pk")).all.values("pk")
     topics = Topic.objects.annotate(count=paging.UpTo(public[: paging.MOST + 1]))
     for topic in topics:
         topic.total = paging.Total.of(topic.count)

@@ -85,8 +85,12 @@ class QuestionQuerySet(models.QuerySet):
         return self.order_by("pk")
 
     def for_list(self):
-        """With all that a list of public answers shows."""
-        return self.select_related("collection", "live").in_order()
+        """With all that a list of public answers shows, and no more: the rest is long."""
+        shown = ["number", "checked_on", "check_due", "unconfirmed", "live__content", "live__imported"]
+        shown += ["live__number", "live__published_at"] + [
+            f"collection__{name}" for name in ("slug", "title", "description", "language")
+        ]
+        return self.select_related("collection", "live").only(*shown).in_order()
 
     def for_detail(self):
         """With all that one public answer shows."""
