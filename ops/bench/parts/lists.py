@@ -46,7 +46,7 @@ def run(bench):
             result.add(f"{name}.flat", ratios, engine)
         counted = [bench.inside("counts", bench.settings(engine, largest), LIST[0]) for _ in range(bench.rounds)]
         result.add("list.counts", [round(one["counts"] / one["page"], 5) for one in counted], engine, largest)
-        for name in ("counts", "page"):
+        for name in ("counts", "choices", "page"):
             result.figures[f"{name} ms {engine} {largest}"] = median(one[name] for one in counted)
     return result
 
