@@ -81,6 +81,11 @@ class Rows:
         return self.path.replace("__", "_id") or "pk"
 
     @property
+    def counted(self):
+        """The same with no column but the one whose index says what is public: so SQLite reads nothing but that."""
+        return self.all if self.path else self.all.values("live")
+
+    @property
     def listed(self):
         """How `paging` makes a list of them."""
         return {"key": self.key, "shown": Question.objects.for_list() if self.path else None}
@@ -215,7 +220,7 @@ class QuestionFilter(django_filters.FilterSet):
             elif len(values) > 1:
                 self._totals[asked] = Total.of(len(self._keys(values)))
             else:
-                self._totals[asked] = total(self._leading(values).all)
+                self._totals[asked] = total(self._leading(values).counted)
         return self._totals[asked]
 
     def _keys(self, values):
@@ -268,7 +273,7 @@ class QuestionFilter(django_filters.FilterSet):
         """Choices that find something, together with the other values: ``(value, label)``."""
         facet = FACETS[name]
         rows = facet.model.objects.order_by(facet.order, "slug").values_list("slug", facet.label)
-        if name == "tag" and Tag.objects.all()[: LONGEST + 1].count() > LONGEST:  # there can be any number
+        if name == "tag" and Tag.objects.all()[LONGEST : LONGEST + 1].exists():  # there can be any number
             return rows.filter(pk__in=self._most_common(others))
         each = self._leading({**others, name: OuterRef("pk")}, by=name if name in LEADING else None)
         # The first one of each in order: PostgreSQL would compare whole tables to say whether one EXISTS.
