@@ -9,14 +9,15 @@ import difflib
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
+from types import SimpleNamespace
 
 from django.db import transaction
 from django.db.models import Max
 from taggit.models import Tag
 
 from . import content as contents
-from . import log, publishing, seedfile, working_copy
-from .models import AnswerPoint, Collection, Event, Note, Question, QuestionTag, Topic
+from . import log, publishing, rows, seedfile, working_copy
+from .models import AnswerPoint, Collection, Event, Note, Question, QuestionTag, Topic, places
 
 BATCH = 500
 """Questions that are held in memory at once."""
@@ -123,32 +124,40 @@ class _Labels:
     def __init__(self, manifest, report):
         self.topics, self.tags = {}, {}
         position = Topic.objects.aggregate(last=Max("position"))["last"] or 0
+        known = Topic.objects.in_bulk([entry.slug for entry in manifest.topics], field_name="slug")
         for place, entry in enumerate(manifest.topics, start=1):
-            topic, created = Topic.objects.get_or_create(
-                slug=entry.slug,
-                defaults={"name": entry.name, "description": entry.description, "position": position + place},
-            )
-            if not created:
+            if topic := known.get(entry.slug):
                 _notice_differences(topic, entry, ("name", "description"), report)
+            else:
+                topic = Topic.objects.create(
+                    slug=entry.slug, name=entry.name, description=entry.description, position=position + place
+                )
             for number in entry.questions:
                 self.topics.setdefault(number, []).append(topic)
+        known = Tag.objects.in_bulk([entry.name for entry in manifest.tags], field_name="name")
         for entry in manifest.tags:
-            tag = Tag.objects.filter(name__iexact=entry.name).first() or Tag.objects.create(name=entry.name)
+            tag = (
+                known.get(entry.name)
+                or Tag.objects.filter(name__iexact=entry.name).first()
+                or Tag.objects.create(name=entry.name)
+            )
             for number in entry.questions:
                 self.tags.setdefault(number, []).append(tag)
 
     def attach(self, questions):
         """Give new questions their topics and tags."""
-        Question.topics.through.objects.bulk_create(
-            Question.topics.through(question=question, topic=topic)
+        of_topics = [
+            SimpleNamespace(question_id=question.pk, topic_id=topic.pk)
             for question in questions
             for topic in self.topics.get(question.number, [])
-        )
-        QuestionTag.objects.bulk_create(
-            QuestionTag(content_object=question, tag=tag)
+        ]
+        tagged = [
+            SimpleNamespace(content_object_id=question.pk, tag_id=tag.pk)
             for question in questions
             for tag in self.tags.get(question.number, [])
-        )
+        ]
+        rows.insert(Question.topics.through, of_topics)
+        rows.insert(QuestionTag, tagged)
 
 
 def _import_batch(batch, collection, labels, report, publish):
@@ -164,7 +173,9 @@ def _import_batch(batch, collection, labels, report, publish):
         theirs = seedfile.render_question(parsed)
         if question is None:
             outcome = CREATED
-            question = Question(collection=collection, number=parsed.number)
+            question = Question(
+                pk=places.place(collection.pk, parsed.number), collection=collection, number=parsed.number
+            )
             new.append(question)
         else:
             question.collection = collection
@@ -180,12 +191,13 @@ def _import_batch(batch, collection, labels, report, publish):
             question.imported, question.seed_conflict = theirs, ""
         report.outcomes.append((parsed.number, outcome))
         known[parsed.number] = question
+    working = {}
     for question, points in written:
-        working_copy.note(question, working_copy.content(question, points))
-        question._prefetched_objects_cache = {"points": points}
-    Question.objects.bulk_create(new)
+        working[question] = working_copy.content(question, points)
+        working_copy.note(question, working[question])
+    rows.insert(Question, new)
     labels.attach(new)
-    working_copy.store(touched, ["text", "last_key", "imported", "seed_conflict", *working_copy.NOTED])
+    rows.update(Question, touched, ["text", "last_key", "imported", "seed_conflict", *working_copy.NOTED])
     working_copy.write_points(written)
     outcomes = dict(report.outcomes[-len(batch) :])
     log.append(
@@ -196,7 +208,7 @@ def _import_batch(batch, collection, labels, report, publish):
         )
     )
     if publish:
-        _publish(batch, known, outcomes, report)
+        _publish([known[parsed.number] for parsed in batch], working, outcomes, report)
 
 
 def _as_text(question):
@@ -215,9 +227,9 @@ def _as_text(question):
 def _points(question, parsed):
     """Unsaved points for a parsed answer, with the keys of the points that they continue."""
     old = (
-        [(point.key, seedfile.join_label(point.label, point.text)) for point in question.points.all()]
-        if question.pk
-        else []
+        []
+        if question._state.adding
+        else [(point.key, seedfile.join_label(point.label, point.text)) for point in question.points.all()]
     )
     keys = carry_keys(old, [block.text for block in parsed.blocks])
     numberings = contents.numberings(parsed.blocks)
@@ -237,20 +249,22 @@ def _points(question, parsed):
             label=label,
             text=text,
         )
-        point.typed_citations = []  # a text that an editor gave sources is never written over
+        point.known_citations = []  # a text that an editor gave sources is never written over
         points.append(point)
     return points
 
 
-def _publish(batch, known, outcomes, report):
-    """Seal what the seed made: never an editor's unpublished words, never what was withdrawn."""
+def _publish(questions, working, outcomes, report):
+    """Seal what the seed made: never an editor's unpublished words, never what was withdrawn.
+
+    `working` are the contents of the working copies that were written, by question."""
     ready = []
-    for parsed in batch:
-        question = known[parsed.number]
+    for question in questions:
         if outcomes[question.number] in (KEPT, CONFLICT) or question.state == Question.State.PUBLIC:
             continue
         shown = question.live.content["short_answer"] if question.live else ""
-        problem = publishing.problem_with(working_copy.content(question))
+        content = working.get(question) or working_copy.content(question)
+        problem = publishing.problem_with(content)
         if problem:
             report.held[question.number] = f"it cannot be shown like this ({problem.rstrip('.')})"
         elif question.contributors:
@@ -260,9 +274,9 @@ def _publish(batch, known, outcomes, report):
         elif question.short_answer != shown:
             report.held[question.number] = "its short answer was edited and not published yet"
         else:
-            ready.append(question)
+            ready.append((question, content))
     publishing.seal_imported(ready)
-    report.published += [question.number for question in ready]
+    report.published += [question.number for question, _ in ready]
 
 
 def _import_notes(manifest, collection):

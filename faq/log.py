@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from . import content as contents
+from . import rows
 from .models import Edition, Event, Question
 
 _LOCK = 0x5EA1ED  # of PostgreSQL's advisory locks; any number that nothing else here uses
@@ -42,14 +43,13 @@ class Entry:
 
 
 def append(*entries):
-    """Add entries, in order, in the transaction of what they tell of. Returns the `Event` rows."""
+    """Add entries, in order, in the transaction of what they tell of."""
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("An entry is added together with what it tells of.")
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-    last = Event.objects.order_by("-number").first()
-    number, previous = (last.number, last.hash) if last else (0, "")
+        rows.fetch("SELECT pg_advisory_xact_lock(%s)", _LOCK)
+    last = rows.fetch("SELECT number, hash FROM faq_event ORDER BY number DESC LIMIT 1")
+    number, previous = last[0] if last else (0, "")
     now, events = timezone.now(), []
     for entry in entries:
         number += 1
@@ -65,7 +65,7 @@ def append(*entries):
         )
         event.hash = previous = hash_of(event)
         events.append(event)
-    return Event.objects.bulk_create(events, batch_size=_BATCH)
+    rows.insert(Event, events)
 
 
 @transaction.atomic

@@ -8,7 +8,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from . import content as contents
-from . import log, search, seedfile, wording, working_copy
+from . import log, rows, search, seedfile, wording, working_copy
 from .log import Entry, signature
 from .models import Check, Edition, Event, Question, Source
 from .working_copy import locked
@@ -24,9 +24,11 @@ class NeedsSecondPerson(CannotPublish):
     """Whoever wrote something of an edition does not approve it."""
 
 
-def preview(question, last=None):
-    """The edition that publishing would make now, unsaved. `last` is the latest edition's number, if known."""
-    content = working_copy.content(question)
+def preview(question, last=None, content=None):
+    """The edition that publishing would make now, unsaved.
+
+    `last` is the latest edition's number, and `content` the working copy's, if they are known."""
+    content = content or working_copy.content(question)
     return Edition(
         question=question,
         number=(last_number(question) if last is None else last) + 1,
@@ -109,8 +111,9 @@ def writers(question, content=None):
     content = content or working_copy.content(question)
     known = _sources(question.live.content) if question.live else []
     new = {source["key"] for source in _sources(content) if source not in known}
-    for described in Source.objects.filter(key__in=new).order_by("key").values_list("written_by", flat=True):
-        people += described
+    if new:
+        for described in Source.objects.filter(key__in=new).order_by("key").values_list("written_by", flat=True):
+            people += described
     return list({one["id"]: one for one in people}.values())
 
 
@@ -118,14 +121,15 @@ def _sources(content):
     return [citation["source"] for block in content["blocks"] for citation in block["citations"]]
 
 
-def seal_imported(questions):
+def seal_imported(working):
     """Publish the working copies of many questions as they came from a seed file. Returns the editions.
 
-    `questions` have their collection, their live edition and their points at hand."""
+    `working` are pairs of a question, with its collection and live edition at hand, and its working copy's content."""
+    questions = [question for question, _ in working]
     numbers = Edition.objects.filter(question__in=questions).order_by().values_list("question").annotate(Max("number"))
     last, pairs = dict(numbers), []
-    for question in questions:
-        edition = preview(question, last.get(question.pk, 0))
+    for question, content in working:
+        edition = preview(question, last.get(question.pk, 0), content)
         edition.change_note, edition.imported = IMPORTED, True
         pairs.append((question, edition))
     seal(pairs)
@@ -257,8 +261,7 @@ def problem_with(content):
 
 def last_number(question):
     """The number of the question's latest edition, or 0."""
-    last = question.editions.order_by("-number").values_list("number", flat=True).first()
-    return last or 0
+    return rows.fetch("SELECT max(number) FROM faq_edition WHERE question_id = %s", question.pk)[0][0] or 0
 
 
 def _add_contributors(question, people):
@@ -279,5 +282,5 @@ def _store(questions):
         if question.state == Question.State.PUBLIC:
             working_copy.end_review(question)
     fields = ["live", "withdrawn_at", "withdrawn_because", "unconfirmed", "checked_on", "check_due"]
-    working_copy.store(questions, [*fields, *working_copy.NOTED])
+    rows.update(Question, questions, [*fields, *working_copy.NOTED])
     search.index(questions)

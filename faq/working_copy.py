@@ -1,9 +1,11 @@
 """The working copy: how it reads as an edition's content, and what must be noted whenever it changes."""
 
-from django.db import transaction
+from collections import defaultdict
+
+from django.db import connection, transaction
 
 from . import content as contents
-from . import log, markup, wording
+from . import log, markup, rows, wording
 from .log import Entry, signature
 from .models import AnswerPoint, Citation, Event, Question, Source
 
@@ -14,12 +16,20 @@ NOTED = [
 
 BATCH = 500
 
+# As `question.points.prefetch_related("citations")` would read them.
+_POINTS = "SELECT * FROM faq_answerpoint WHERE question_id = %s ORDER BY position, id"
+_CITATIONS = """
+SELECT faq_citation.* FROM faq_citation JOIN faq_answerpoint point ON point.id = faq_citation.point_id
+WHERE point.question_id = %s ORDER BY faq_citation.id
+"""
+
 
 def locked(question):
     """The question's row as it is now, held until the transaction ends, so that two acts cannot cross."""
     # First the lock, then the row: a query that does both and had to wait would join the new row with old others.
     # No lock on the key: foreign keys that are looked at when others commit would wait for it, and both for each other.
-    Question.objects.select_for_update(no_key=True).get(pk=question.pk)
+    if connection.features.has_select_for_update:  # on SQLite, whoever has begun a transaction is alone
+        rows.fetch("SELECT 1 FROM faq_question WHERE id = %s FOR NO KEY UPDATE", question.pk)
     return Question.objects.select_related("collection", "live").get(pk=question.pk)
 
 
@@ -27,13 +37,19 @@ def points_of(question):
     """The question's points in order, with what they rest on: those that were fetched with it, if they were."""
     if "points" in getattr(question, "_prefetched_objects_cache", {}):
         return list(question.points.all())
-    return list(question.points.prefetch_related("citations__source"))
+    cited = defaultdict(list)
+    for citation in Citation.objects.raw(_CITATIONS, [question.pk]).prefetch_related("source"):
+        cited[citation.point_id].append(citation)
+    points = list(AnswerPoint.objects.raw(_POINTS, [question.pk]))
+    for point in points:
+        point.known_citations = cited[point.pk]
+    return points
 
 
 def content(question, points=None):
     """The working copy as an edition's content. `points` in order, else those in the database.
 
-    A point's citations are those in its attribute `typed_citations` if it has one: a form's, not saved yet."""
+    A point's citations are those in its attribute `known_citations` if it has one: read already, or not saved yet."""
     points = points_of(question) if points is None else points
     ordinals = contents.ordinals([(point.kind, point.depth, point.numbering) for point in points])
     return {
@@ -58,8 +74,8 @@ def content(question, points=None):
 
 
 def _citations(point):
-    if hasattr(point, "typed_citations"):
-        return point.typed_citations
+    if hasattr(point, "known_citations"):
+        return point.known_citations
     return point.citations.all() if point.pk else []
 
 
@@ -106,7 +122,7 @@ def refresh(question, by=None, also=()):
     `by` is who changed it (None for a command), `also` the names of other fields that they changed."""
     row = locked(question)
     changed = note(row, content(row), by)
-    row.save(update_fields=NOTED)
+    rows.update(Question, [row], NOTED)
     for name in NOTED:
         setattr(question, name, getattr(row, name))
     if changed or also:
@@ -121,22 +137,13 @@ def refresh_many(questions, by=None):
     keys = [pk for (pk,) in questions.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk")]
     count = 0
     for start in range(0, len(keys), BATCH):
-        rows = Question.objects.filter(pk__in=keys[start : start + BATCH]).order_by("pk")
-        rows = rows.select_related("collection", "live").prefetch_related("points__citations__source")
-        changed = [row for row in rows if note(row, content(row), by)]
-        store(changed, NOTED)
+        some = Question.objects.filter(pk__in=keys[start : start + BATCH]).order_by("pk")
+        some = some.select_related("collection", "live").prefetch_related("points__citations__source")
+        changed = [row for row in some if note(row, content(row), by)]
+        rows.update(Question, changed, NOTED)
         log.append(*(Entry(Event.Act.SAVED, row, signature(by), {"changed": ["words"]}) for row in changed))
         count += len(changed)
     return count
-
-
-def store(questions, fields):
-    """Write these fields of many questions, which are there and locked.
-
-    What Django's `bulk_update` does, an upsert does in a fifth of the time."""
-    Question.objects.bulk_create(
-        questions, update_conflicts=True, unique_fields=["id"], update_fields=fields, batch_size=BATCH
-    )
 
 
 def write_points(pairs):
@@ -146,12 +153,8 @@ def write_points(pairs):
     old = AnswerPoint.objects.filter(question__in=[question for question, _ in pairs])
     gone = [pk for pk, *place in old.values_list("pk", "question_id", "key") if tuple(place) not in wanted]
     AnswerPoint.objects.filter(pk__in=gone).delete()
-    AnswerPoint.objects.bulk_create(
-        kept,
-        update_conflicts=True,
-        unique_fields=["question", "key"],
-        update_fields=["position", "kind", "depth", "numbering", "label", "text"],
-    )
+    words = ["position", "kind", "depth", "numbering", "label", "text"]
+    rows.insert(AnswerPoint, kept, unique=["question", "key"], update=words)
 
 
 def write_content(question, edition_content):
@@ -170,10 +173,10 @@ def write_content(question, edition_content):
         for position, (block, numbering) in enumerate(zip(blocks, numberings, strict=True), start=1)
     ]
     write_points([(question, points)])
-    rows = {point.key: point for point in question.points.all()}
+    stored = {point.key: point for point in question.points.all()}
     Citation.objects.filter(point__question=question).delete()
     for block in blocks:
         for citation in block["citations"]:
             source, _ = Source.objects.get_or_create(key=citation["source"]["key"], defaults=citation["source"])
             facts = {name: citation[name] for name in ("place", "quotation", "consulted")}
-            Citation.objects.create(point=rows[block["key"]], source=source, **facts)
+            Citation.objects.create(point=stored[block["key"]], source=source, **facts)

@@ -92,7 +92,8 @@ def read(text: str) -> Query:
 
 def words(text: str) -> list[str]:
     """All words of a text, folded, in order."""
-    return list(filter(None, map(fold, _WORD.findall(text))))
+    found = [_fold(word) if len(word) <= MAX_LETTERS else fold(word) for word in _WORD.findall(text)]
+    return found if all(found) else list(filter(None, found))
 
 
 def places(text: str) -> list[tuple[str, int, int]]:

@@ -321,7 +321,8 @@ def test_an_index_that_is_behind_never_shows_what_is_not_public(town):
     Question.objects.filter(number=3).update(live=None, withdrawn_at=timezone.now())
     assert find("bread") == []
     other = Question.objects.get(number=1)
-    publishing.seal_imported([Question.objects.select_related("collection", "live").get(pk=other.pk)])
+    again = Question.objects.select_related("collection", "live").get(pk=other.pk)
+    publishing.seal_imported([(again, working_copy.content(again))])
     SearchText.objects.filter(question=other).update(edition=other.live_id)
     assert find("bicycle") == []
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from . import generating
 from .places import PYTHON, ROOT, VAR, environment
 
-MAKERS = ("seedfile", "manifest", "content", "working_copy", "importing", "publishing", "log")
+MAKERS = ("seedfile", "manifest", "content", "working_copy", "importing", "publishing", "log", "rows")
 
 
 class Failed(Exception):
