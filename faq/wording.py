@@ -70,20 +70,22 @@ def review(content):
     texts += [(block["key"], contents.said(block)) for block in content["blocks"]]
     texts = [(key, text) for key, text in texts if text]
     whole = "\n".join(text for _, text in texts)
-    findings = []
+    findings, parts = [], []
     for key, text in texts:
         findings += _phrases(key, text)
+        parts.append([(sentence, _WORD.findall(sentence)) for sentence in sentences(text)])
         findings += [
-            Finding(LONG, key, shorten(sentence), f"{count} words; up to {LONG_SENTENCE} are easy to follow.")
-            for sentence in sentences(text)
-            if (count := len(_WORD.findall(sentence))) > LONG_SENTENCE
+            Finding(LONG, key, shorten(sentence), f"{len(words)} words; up to {LONG_SENTENCE} are easy to follow.")
+            for sentence, words in parts[-1]
+            if len(words) > LONG_SENTENCE
         ]
     findings += _abbreviations(texts, whole)
     findings += _points(content["blocks"])
     answer = "\n".join(text for _, text in texts[1:])
-    words = _WORD.findall(answer)
+    sentence_words = [words for part in parts[1:] for _, words in part]
+    words = [word for some in sentence_words for word in some]
     if len(words) >= 50:
-        if (grade := reading_grade(answer)) > HARD_GRADE:
+        if (grade := _grade(words, len(sentence_words))) > HARD_GRADE:
             why = (
                 f"It takes about {grade:.0f} years of school to read this; aim at 8. Shorter sentences and words help."
             )
@@ -99,10 +101,13 @@ def review(content):
 
 def reading_grade(text):
     """Years of school that English text takes to read, by Flesch and Kincaid. 0 for no words."""
-    words = _WORD.findall(text)
+    return _grade(_WORD.findall(text), sum(len(sentences(line)) for line in text.splitlines()))
+
+
+def _grade(words, count):
+    """The same for the words of so many sentences."""
     if not words:
         return 0.0
-    count = sum(len(sentences(line)) for line in text.splitlines())
     syllables = sum(_syllables(word[:40].lower()) for word in words)
     return max(0.0, 0.39 * len(words) / max(count, 1) + 11.8 * syllables / len(words) - 15.59)
 
