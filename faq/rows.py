@@ -76,7 +76,8 @@ def _values(fields):
     def values(row):
         found = list(read(row))
         for place, field in others:
-            found[place] = field.get_db_prep_save(found[place], connection)
+            if found[place] is not None:
+                found[place] = field.get_db_prep_save(found[place], connection)
         return found
 
     return values

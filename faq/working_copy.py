@@ -147,7 +147,9 @@ def refresh_many(questions, by=None):
 
 
 def write_points(pairs):
-    """Make the points of many (question, unsaved points) pairs the only ones. A point keeps its row with its key."""
+    """Make the points of many (question, points) pairs the only ones. A point keeps its row with its key.
+
+    The points are unsaved, or other objects with the same columns."""
     kept = [point for _, points in pairs for point in points]
     wanted = {(point.question_id, point.key) for point in kept}
     old = AnswerPoint.objects.filter(question__in=[question for question, _ in pairs])

@@ -100,12 +100,14 @@ def _of_questions(sql, ids):
 
 def _count(before, after):
     """Note which words went with the texts `before` and came with the texts `after`."""
-    change = Counter()
-    for sign, texts in ((-1, before), (1, after)):
-        for text in texts:
-            change.update(dict.fromkeys(countable(text), sign))
-    insert_words((word, root, number, number * first) for (word, root, first), number in change.items() if number)
-    note_keys({word for (word, _, _), number in change.items() if number > 0 and word})
+    questions, firsts = Counter(), Counter()
+    for note, texts in ((Counter.subtract, before), (Counter.update, after)):
+        for words, first_words in map(countable, texts):
+            note(questions, words)
+            note(firsts, first_words)
+    changed = [word for word in questions if questions[word] or firsts[word]]
+    insert_words((word, stem(word), questions[word], firsts[word]) for word in changed)
+    note_keys({word for word in changed if questions[word] > 0 and word})
 
 
 def insert_words(counts):
@@ -114,13 +116,10 @@ def insert_words(counts):
 
 
 def countable(text):
-    """Each word of an indexed text as (word, stem, 1 if it is the first with that stem), and one for the text."""
-    seen = set()
-    yield "", "", 1
-    for word in text.split():
-        root = stem(word)
-        yield word, root, int(root not in seen)
-        seen.add(root)
+    """The words of an indexed text with an empty one for the text, and those that are the first with their stem."""
+    words = ["", *text.split()]
+    backwards = words[::-1]
+    return words, set(dict(zip(map(stem, backwards), backwards, strict=True)).values())
 
 
 def note_keys(words):

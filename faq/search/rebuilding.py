@@ -7,6 +7,7 @@ from faq.models import Question, SearchKey, SearchText, SearchWord
 
 from . import indexing, postgres, sqlite
 from .finding import engine
+from .stemming import stem
 
 BATCH = indexing.BATCH
 
@@ -68,7 +69,8 @@ def _miscounted():
         for words, word, root, questions, firsts in cursor:
             rows = [(word, root, -questions, -firsts)] if questions or firsts else []
             if words:
-                rows = ((word, root, 1, first) for word, root, first in indexing.countable(words))
+                every, firsts = indexing.countable(words)
+                rows = ((word, stem(word), 1, word in firsts) for word in every)
             _sums(rows, missing)
     return {key: pair for key, pair in missing.items() if any(pair)}
 
