@@ -26,10 +26,12 @@ _WEB = re.compile(r"https?://[^\s\\]", re.IGNORECASE)
 _RESERVED_SLUGS = {"history", "editions", "report"}
 
 
+_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+
+
 def digest(content):
     """SHA-256 (hex) over the content's canonical form: JSON with sorted keys, no spaces, UTF-8."""
-    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()
 
 
 def ordinals(blocks):

@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from hashlib import sha256
 from operator import attrgetter
+from types import SimpleNamespace
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -53,7 +54,7 @@ def append(*entries):
     now, events = timezone.now(), []
     for entry in entries:
         number += 1
-        event = Event(
+        event = SimpleNamespace(
             number=number,
             at=now,
             by=entry.by,
@@ -86,7 +87,7 @@ def hash_of(event):
         event.details,
         event.previous,
     ]
-    return sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+    return contents.digest(facts)
 
 
 @dataclass

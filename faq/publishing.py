@@ -138,7 +138,7 @@ def seal_imported(working):
 
 def seal(pairs, override=""):
     """Store the editions of (question, edition) pairs and make each one live."""
-    Edition.objects.bulk_create([edition for _, edition in pairs])
+    rows.insert_with_keys(edition for _, edition in pairs)
     entries = []
     for question, edition in pairs:
         question.live, question.digest = edition, edition.digest

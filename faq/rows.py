@@ -2,7 +2,7 @@
 
 Django makes the statement of a query, a `save` or a `bulk_create` anew each time, which takes several times as long as
 the database needs for the rows. Here a statement is made once, and all rows go through it. It is for rows whose columns
-all have a value: no signal is sent, `auto_now` is not heeded, and a key that the database chooses does not come back.
+all have a value: no signal is sent, and `auto_now` is not heeded.
 """
 
 from functools import lru_cache
@@ -22,11 +22,20 @@ def fetch(sql, *parameters):
 
 
 def insert(model, rows, unique=(), update=()):
-    """Insert rows: instances of the model, or other objects with its columns' values under the same names.
+    """Insert rows: instances of the model, or other objects with its columns' values under the same names. A key that
+    the database chooses does not come back.
 
     With `unique`, names of fields that have a unique constraint together: a row that is there with the same values gets
     the new values of the fields `update` instead."""
     write(*_insert(model, tuple(unique), tuple(update)), rows)
+
+
+def insert_with_keys(rows):
+    """Insert instances of one model, and give each the key that the database chose for it."""
+    for row in rows:
+        sql, values = _insert(type(row), (), ())
+        ((row.pk,),) = fetch(f"{sql} RETURNING {row._meta.pk.column}", *values(row))
+        row._state.adding = False
 
 
 def update(model, rows, fields):

@@ -50,7 +50,8 @@ _HEDGE = re.compile(
 _ABBREVIATION = re.compile(r"\b[A-Z][A-Z0-9]{1,7}s?\b")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 # A full stop, question or exclamation mark ends a sentence if white space and no small letter follow. “U.S.” does not.
-_SENTENCE_END = re.compile(r"(?<![A-Z]\.[A-Z])(?<!\b[A-Z])[.!?][\"”’)]*\s+(?=[^a-z\s])")
+# (What stands before the mark is looked at behind it, so that marks are all that is looked for.)
+_SENTENCE_END = re.compile(r"[.!?](?<![A-Z]\.[A-Z].)(?<!\b[A-Z].)[\"”’)]*\s+(?=[^a-z\s])")
 
 
 @dataclass(frozen=True)
