@@ -1,8 +1,9 @@
-"""One of many at once: `together ROLE COLLECTION NUMBER START SECONDS`. ROLE is writer or reader; it begins at START.
+"""One of many at once: `together ROLE COLLECTION NUMBER START SECONDS RATE`. ROLE is writer or reader.
 
-A reader fetches what a question page shows, again and again. A writer edits and publishes the questions from NUMBER on,
-at a pace that leaves time for readers, since it is locks that are compared and not how busy the processors are. Prints
-what went well, what failed, and how long reads took."""
+A reader fetches what a question page shows. A writer edits and publishes the questions from NUMBER on. What the
+database refuses is tried again until it is done, as a person would, or until the time is over. RATE is how many reads
+or writes are due in a second, 0 for as many as there is time for. Prints what was done and what was refused, and how
+long each took from when it was due: somebody who has to wait for the one before waits, too."""
 
 import json
 import sys
@@ -18,9 +19,14 @@ from faq.models import Edition, Question  # noqa: E402
 from ops.bench.inside import editing  # noqa: E402
 
 role, collection = sys.argv[1:3]
-number, start, seconds = int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])
+number, start, seconds, rate = int(sys.argv[3]), *map(float, sys.argv[4:7])
 MINE = 5
-PACE = 0.25  # seconds from one write to the next
+AGAIN = 0.01  # seconds until somebody who was refused tries again
+said = {"done": 0, "refused": 0, "took": [], "why": ""}
+
+
+class Over(Exception):
+    """The time is over."""
 
 
 def read():
@@ -30,8 +36,22 @@ def read():
 
 def write(turn):
     wanted = number + turn % MINE
-    editing.edit(editing.find(collection, wanted), f"Words of turn {turn}, at {time.time()}.", editor)
-    editing.publish(editing.find(collection, wanted), publisher)
+    text = f"Words of turn {turn}, at {time.time()}."
+    insist(lambda: editing.edit(editing.find(collection, wanted), text, editor))
+    insist(lambda: editing.publish(editing.find(collection, wanted), publisher))
+
+
+def insist(act):
+    """Do it, again and again if need be."""
+    while True:
+        try:
+            return act()
+        except DatabaseError as error:
+            said["refused"] += 1
+            said["why"] = str(error)
+            if time.time() > end:
+                raise Over from error
+            time.sleep(AGAIN)
 
 
 def editions():
@@ -39,28 +59,27 @@ def editions():
     return Edition.objects.filter(question__collection__slug=collection, question__number__in=mine).count()
 
 
+end, turn = start + seconds, 0
 if role == "writer":
     editor, publisher = editing.people()
     before = editions()
-done, failed, took, why = 0, 0, [], ""
-time.sleep(max(0, start - time.time()))
-until, turn = start + seconds, 0
-while time.time() < until:
-    if role == "writer":
-        time.sleep(max(0, start + turn * PACE - time.time()))
+while True:
+    due = start + turn / rate if rate else max(start, time.time())
+    if due >= end:
+        break
+    time.sleep(max(0, due - time.time()))
     turn += 1
-    began = time.perf_counter()
     try:
         if role == "writer":
             write(turn)
         else:
-            read()
-        done += 1
-    except DatabaseError as error:
-        failed, why = failed + 1, str(error)
-    took.append((time.perf_counter() - began) * 1000)
-said = {"done": done, "failed": failed, "why": why, "took": [round(one, 3) for one in took]}
+            insist(read)
+    except Over:
+        break
+    said["done"] += 1
+    said["took"].append(round((time.time() - due) * 1000, 3))
+said["cpu"] = round(time.process_time(), 3)
 if role == "writer":
-    time.sleep(1)  # until all others have ended, so that nothing stands in the way of counting
-    said["lost"] = done - (editions() - before)
+    time.sleep(2)  # until all others have ended, so that nothing stands in the way of counting
+    said["lost"] = said["done"] - (editions() - before)
 print(json.dumps(said))
