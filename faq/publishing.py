@@ -83,7 +83,8 @@ def publish(question, *, by, note, meaning_changed=True, override=""):
         raise CannotPublish(problem)
     if question.live and question.live.digest == edition.digest:
         raise CannotPublish("The public sees exactly this already, so there is nothing to publish.")
-    working_copy.note(question, edition.content)
+    if question.digest != edition.digest:  # else it was noted when it was saved
+        working_copy.note(question, edition.content)
     people = writers(question, edition.content)
     own = any(one["id"] == by.pk for one in people)
     if own and not override:

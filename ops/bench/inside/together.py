@@ -1,4 +1,7 @@
-"""One of many at once: `together ROLE COLLECTION NUMBER START SECONDS RATE`. ROLE is writer or reader.
+"""One of many at once: `together ROLE COLLECTION NUMBER SECONDS RATE`. ROLE is writer or reader.
+
+Says “ready” when it is, and begins at the time that it then is told: otherwise those that take long to start would
+count as waiting.
 
 A reader fetches what a question page shows. A writer edits and publishes the questions from NUMBER on. What the
 database refuses is tried again until it is done, as a person would, or until the time is over. RATE is how many reads
@@ -19,7 +22,7 @@ from faq.models import Edition, Question  # noqa: E402
 from ops.bench.inside import editing  # noqa: E402
 
 role, collection = sys.argv[1:3]
-number, start, seconds, rate = int(sys.argv[3]), *map(float, sys.argv[4:7])
+number, seconds, rate = int(sys.argv[3]), *map(float, sys.argv[4:6])
 MINE = 5
 AGAIN = 0.01  # seconds until somebody who was refused tries again
 said = {"done": 0, "refused": 0, "took": [], "why": ""}
@@ -59,10 +62,13 @@ def editions():
     return Edition.objects.filter(question__collection__slug=collection, question__number__in=mine).count()
 
 
-end, turn = start + seconds, 0
+read()  # opens the connection
 if role == "writer":
     editor, publisher = editing.people()
     before = editions()
+print("ready", flush=True)
+start, spent, turn = float(sys.stdin.readline()), time.process_time(), 0
+end = start + seconds
 while True:
     due = start + turn / rate if rate else max(start, time.time())
     if due >= end:
@@ -78,7 +84,7 @@ while True:
         break
     said["done"] += 1
     said["took"].append(round((time.time() - due) * 1000, 3))
-said["cpu"] = round(time.process_time(), 3)
+said["cpu"] = round(time.process_time() - spent, 3)
 if role == "writer":
     time.sleep(2)  # until all others have ended, so that nothing stands in the way of counting
     said["lost"] = said["done"] - (editions() - before)
