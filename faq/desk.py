@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.cache import cache
 from django.db.models import Count, ForeignKey, ManyToManyField, Q
 from django.http import HttpResponseBadRequest
@@ -19,7 +20,7 @@ from .models import MissedSearch, Question, Report, Source, Topic
 from .second_factor import SecondFactorPages, missing
 
 # Fields whose values are keys of rows, beside those of the models.
-_ROWS = {"_selected_action", "topic", "source"}
+_ROWS = {"topic", "source"}
 
 _ROW_OF_FORM = re.compile(r"-\d+-id$")
 
@@ -99,6 +100,8 @@ def _unfit(request, rows):
         ):
             return name  # it counts more rows than it sends fields, and each row would be made
         if _ROW_OF_FORM.search(name) and any(value and not _is_key(value.strip()) for value in values):
+            return name
+        if name == ACTION_CHECKBOX_NAME and not all(map(_is_key, values)):
             return name
         if name.rpartition("-")[2] in rows:
             keys = [key.strip() for value in values for key in value.split(",")]

@@ -160,6 +160,12 @@ def test_crooked_keys_in_forms_are_no_errors_of_the_server(library, editor, fiel
     assert question().state == "public"
 
 
+@pytest.mark.parametrize("value", ["", " ", "1,2"])
+def test_a_selection_of_nothing_is_no_error_of_the_server(library, editor, value):
+    response = logged_in(editor).post("/admin/faq/question/", {"action": "submit", "_selected_action": value})
+    assert response.status_code == 400 and "cannot be looked up" in response.content.decode()
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -48,6 +48,8 @@ def copies(tmp_path):
             backups._run("pg_restore", "--no-owner", "--dbname", name, path)
         made[alias] = name
         connections.databases[alias] = {**connections.databases["default"], "NAME": name}
+        connections[alias].ensure_connection()  # Django asks about types once, on a connection of its own
+        connections[alias].close()
 
     yield copy
     version.close()
@@ -183,7 +185,6 @@ def test_a_replica_that_is_gone_is_passed_over_and_left_alone_until_it_answers(l
 
 def test_a_connection_that_ends_while_it_is_made_is_closed(library, copies, client):
     copies("replica1")
-    connections["replica1"].ensure_connection()  # Django asks about types once
     made = []
 
     def dies(connection, **kwargs):
