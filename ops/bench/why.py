@@ -37,9 +37,9 @@ one statement through the ORM is one plain save(); the 14 statements of a public
 search, log, and what they rest on) take 1.5 of it on SQLite where Python has nothing to do with them, which leaves as
 much again for reading the answer as objects, its digest, its words for the search and the log's chain. Done: 20 queries
 became 14, most of them made once and not each time, and 5.4 ms of processor time became 2.2. Left: the question with
-its edition is read by the ORM, since all acts share it; nothing that is sealed, counted or logged was left out. On PostgreSQL
-seven milliseconds of it are the wait until no reader has a lease on what was before: the price of kept pages that cost
-no question.""",
+its edition is read by the ORM, since all acts share it; nothing that is sealed, counted or logged was left out. On
+PostgreSQL seven milliseconds of it are the wait until no reader has a lease on what was before: the price of kept pages
+that cost no question.""",
     "import.raw": """\
 beside the rows, an import reads the text, looks at its wording, finds the words of the search, and seals and chains by
 SHA-256: three quarters of its time. Done: rows go past the ORM, which took more than half. Left: fewer rows of word
