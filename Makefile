@@ -105,7 +105,7 @@ attack: venv-dev ## send the site hostile requests, words and files, and count w
 	@$(own_settings) exec .venv/bin/python ops/attack.py $(ATTACK) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench bench-quick
-bench: venv-run ## measure speed and size beside their goals, in ten minutes (needs wrk and nginx)
+bench: venv-run ## measure speed and size beside their goals, in twenty minutes (needs wrk and nginx)
 	@exec .venv/bin/python -m ops.bench
 
 bench-quick: venv-run ## the same for the core, in two minutes, on SQLite alone
