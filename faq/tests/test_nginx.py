@@ -19,6 +19,7 @@ from faq.tests.deployed import (
     Front,
     Load,
     Node,
+    patiently,
     with_nginx,
 )
 from faq.tests.test_commands import Site
@@ -135,24 +136,31 @@ class TestBehindNginx:
         failed = front.ask(f"/questions/?q={WORDS}2", source="127.0.0.3", **reader)
         assert failed.status in (500, 503)
         site.sql("ALTER TABLE gone RENAME TO faq_synonym")
-        for node in nodes:
-            assert node.stop() == 0
-        assert front.ask(f"/questions/?q={WORDS}3", source="127.0.0.3", **reader).status == 502
-        first, last = map(json.loads, front.log("access.log").removeprefix(before).splitlines())
-        assert (first["message"], last["message"]) == (f"answered {failed.status}", "answered 502")
-        said = [line for node in nodes for line in lines_of(node) if line["logger"] == "django.request"]
-        error = said[0]
-        assert {line["request"] for line in said} == {error["request"]}  # nginx asked the other node, too
-        assert error["route"] == "question_list" and error["error"][0]["message"] == "no such table: faq_synonym"
-        assert error["request"] == failed.headers["X-Request-ID"] == first["request"]
-        said = [line["message"] for line in lines_of(nodes[0])]
-        assert said[0].startswith("Starting granian") and "started" in said
-        everything = "".join(path.read_text() for path in front.folder.glob("*.log"))
-        for trace in (WORDS, "127.0.0.3", *reader.values(), "questions/"):
-            assert trace not in everything, trace
-        for node in nodes:
-            node.log.unlink()
-            node.start()
+        try:
+            for node in nodes:
+                assert node.stop() == 0
+            assert front.ask(f"/questions/?q={WORDS}3", source="127.0.0.3", **reader).status == 502
+            # (It is written once the answer is sent.)
+            written = patiently(
+                lambda: len(lines := front.log("access.log").removeprefix(before).splitlines()) > 1 and lines
+            )
+            first, last = map(json.loads, written)
+            assert (first["message"], last["message"]) == (f"answered {failed.status}", "answered 502")
+            said = [line for node in nodes for line in lines_of(node) if line["logger"] == "django.request"]
+            error = said[0]
+            assert {line["request"] for line in said} == {error["request"]}  # nginx asked the other node, too
+            assert error["route"] == "question_list" and error["error"][0]["message"] == "no such table: faq_synonym"
+            assert error["request"] == failed.headers["X-Request-ID"] == first["request"]
+            said = [line["message"] for line in lines_of(nodes[0])]
+            assert said[0].startswith("Starting granian") and "started" in said
+            everything = "".join(path.read_text() for path in front.folder.glob("*.log"))
+            for trace in (WORDS, "127.0.0.3", *reader.values(), "questions/"):
+                assert trace not in everything, trace
+        finally:
+            for node in nodes:
+                node.stop()
+                node.log.unlink()
+                node.start()
 
 
 class TestUnderLoad:
