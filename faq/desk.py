@@ -104,8 +104,8 @@ def _unfit(request, rows):
         if name == ACTION_CHECKBOX_NAME and not all(map(_is_key, values)):
             return name
         if name.rpartition("-")[2] in rows:
-            keys = [key.strip() for value in values for key in value.split(",")]
-            if any(key and not _is_key(key) for key in keys):
+            keys = [key for value in values for key in value.split(",")]
+            if any(key and not _is_key(key.strip()) for key in keys):
                 return name
     return None
 
