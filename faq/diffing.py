@@ -3,13 +3,20 @@
 import difflib
 import re
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from . import content as contents
 from . import seedfile
 
 SAME, ADDED, REMOVED = "same", "added", "removed"
 
+PAIRS_OF_LINE, PAIRS_OF_ANSWER = 160_000, 1_000_000
+"""Pairs of an old and a new word that are compared in one line and in one answer. difflib needs time in proportion to
+them, so longer texts are compared by sentences, and by words only within the sentences that changed."""
+
 _WORD = re.compile(r"\S+\s*")  # a word with the space after it: spaces as words of their own would cost quadratic time
+_SENTENCE = re.compile(r".+?(?:[.!?:;…][\"”’)\]]*\s+|$)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -27,29 +34,75 @@ class Line:
         return any(state != SAME for state, _ in self.parts)
 
 
-def words(old, new):
+class _Budget:
+    """The pairs of words that may still be compared in one answer."""
+
+    def __init__(self):
+        self.left = PAIRS_OF_ANSWER
+
+    def allows(self, before, after):
+        """Whether two lists may be compared; counts them if so."""
+        pairs = len(before) * len(after)
+        if pairs > min(PAIRS_OF_LINE, self.left):
+            return False
+        self.left -= pairs
+        return True
+
+
+def words(old, new, budget=None):
     """The two texts as one run of [(SAME | ADDED | REMOVED, text)], removed words before those that replace them."""
+    budget = budget or _Budget()
     before, after = _WORD.findall(old), _WORD.findall(new)
-    parts = []
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    for action, i, j, k, m in matcher.get_opcodes():
+    if before == after or budget.allows(before, after):
+        return tuple(_parts(before, after))
+    return tuple(_joined(_by_sentence(old, new, budget)))
+
+
+def _parts(before, after, replaced=None):
+    """The differences of two lists of tokens. `replaced` says how a run that was replaced by another one is shown."""
+    if before == after:
+        if after:
+            yield SAME, "".join(after)
+        return
+    for action, i, j, k, m in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if action == "equal":
-            parts.append((SAME, "".join(after[k:m])))
-            continue
-        if i < j:
-            parts.append((REMOVED, "".join(before[i:j])))
-        if k < m:
-            parts.append((ADDED, "".join(after[k:m])))
-    return tuple(parts)
+            yield SAME, "".join(after[k:m])
+        elif action == "replace" and replaced:
+            yield from replaced("".join(before[i:j]), "".join(after[k:m]))
+        else:
+            yield from _replaced("".join(before[i:j]), "".join(after[k:m]))
+
+
+def _replaced(old, new):
+    if old:
+        yield REMOVED, old
+    if new:
+        yield ADDED, new
+
+
+def _by_sentence(old, new, budget):
+    def within(old, new):
+        before, after = _WORD.findall(old), _WORD.findall(new)
+        return _parts(before, after) if budget.allows(before, after) else _replaced(old, new)
+
+    before, after = _SENTENCE.findall(old), _SENTENCE.findall(new)
+    return _parts(before, after, within) if budget.allows(before, after) else _replaced(old, new)
+
+
+def _joined(parts):
+    """The same parts, neighbours of one state as one."""
+    for state, run in groupby(parts, key=itemgetter(0)):
+        yield state, "".join(text for _, text in run)
 
 
 def compare(old, new):
     """Two contents as a list of `Line`: question, short answer, and all blocks of both in reading order.
 
     Blocks are the same if they have the same key, wherever they stand; one that only moved has no changed words."""
-    lines = [Line("question", None, None, words(old["question"], new["question"]))]
+    budget = _Budget()
+    lines = [Line("question", None, None, words(old["question"], new["question"], budget))]
     if old["short_answer"] or new["short_answer"]:
-        lines.append(Line("short_answer", None, None, words(old["short_answer"], new["short_answer"])))
+        lines.append(Line("short_answer", None, None, words(old["short_answer"], new["short_answer"], budget)))
     before = {block["key"]: block for block in old["blocks"]}
     kept = {block["key"] for block in new["blocks"]}
     waiting = [block for block in old["blocks"] if block["key"] not in kept]
@@ -57,10 +110,10 @@ def compare(old, new):
     for block in new["blocks"]:
         # A removed block stands where it stood: before the first kept block that came after it.
         while waiting and block["key"] in place and place[waiting[0]["key"]] < place[block["key"]]:
-            lines += _lines(waiting.pop(0), None)
-        lines += _lines(before.get(block["key"]), block)
+            lines += _lines(waiting.pop(0), None, budget)
+        lines += _lines(before.get(block["key"]), block, budget)
     for block in waiting:
-        lines += _lines(block, None)
+        lines += _lines(block, None, budget)
     return lines
 
 
@@ -74,11 +127,11 @@ def moved(old, new):
     return shape(old) != shape(new)
 
 
-def _lines(old, new):
+def _lines(old, new, budget):
     """A block's words, and its sources if it names any."""
     block = new or old
     texts = (seedfile.join_label(b["label"], b["text"]) if b else "" for b in (old, new))
-    yield Line(block["kind"], block["key"], block["ordinal"], words(*texts))
+    yield Line(block["kind"], block["key"], block["ordinal"], words(*texts, budget))
     cited = [contents.citations_line(b) if b else "" for b in (old, new)]
     if any(cited):
-        yield Line("sources", block["key"], None, words(*cited))
+        yield Line("sources", block["key"], None, words(*cited, budget))

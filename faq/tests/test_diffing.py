@@ -1,3 +1,6 @@
+from random import Random
+from time import perf_counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,3 +56,29 @@ def test_question_and_short_answer_are_compared_too():
 def test_an_answer_compared_with_itself_has_no_change():
     same = content(block(1, "numbered", "free", 1, label="Card"))
     assert changes(same, same) == [] and not diffing.moved(same, same)
+
+
+def test_long_texts_are_compared_by_sentences_and_by_words_in_those_that_changed():
+    sentences = [f"This is sentence {number} of a very long point." for number in range(200)]
+    changed = [s.replace("very", "rather") if number == 100 else s for number, s in enumerate(sentences)]
+    parts = diffing.words(" ".join(sentences), " ".join(changed))
+    assert [part for part in parts if part[0] != SAME] == [(REMOVED, "very "), (ADDED, "rather ")]
+    assert "".join(text for state, text in parts if state != REMOVED) == " ".join(changed)
+
+
+@pytest.mark.parametrize("vocabulary", [None, "ab", ["a.", "b."]])
+def test_thirty_long_points_that_changed_throughout_are_compared_in_bounded_time(vocabulary):
+    random = Random(1)
+
+    def text(name):
+        if vocabulary:
+            return " ".join(random.choices(vocabulary, k=2000))
+        return " ".join(f"w{number}" if number % 2 else f"{name}{number}" for number in range(2000))
+
+    old, new = (content(*(block(key, "paragraph", text(name)) for key in range(30))) for name in ("old", "new"))
+    begun = perf_counter()
+    lines = diffing.compare(old, new)
+    assert perf_counter() - begun < 3
+    for line, before, after in zip(lines[1:], old["blocks"], new["blocks"], strict=True):
+        assert "".join(t for state, t in line.parts if state != ADDED).split() == before["text"].split()
+        assert "".join(t for state, t in line.parts if state != REMOVED).split() == after["text"].split()
