@@ -1,8 +1,8 @@
 """Writes a parsed seed file into the working copies, in one transaction, and says what it did.
 
-For each question three texts meet: the one last imported (`Question.imported`), the working copy, and the new one.
-Only the seed moved: the working copy follows. Only the editor moved: it stays. Both moved: it stays, and the seed's new
-text is kept beside it for the editor to look at. A question that is no longer in the file stays as it is.
+For each question three texts meet: the one that an import last wrote (`Question.imported`), the working copy, and the
+file's. An import replaces only text that an import wrote. Otherwise the working copy stays, and a text that is new is
+kept beside it for the editor to look at. A question that is no longer in the file stays as it is.
 """
 
 import difflib
@@ -21,6 +21,10 @@ from .models import Collection, Event, Note, Question, QuestionTag, Topic, place
 
 BATCH = 500
 """Questions that are held in memory at once."""
+
+PAIRS_OF_POINTS, PAIRS_OF_WORDS, NEAR = 10_000, 4_000_000, 25
+"""Bound the time for one answer. With more pairs of changed points, only points at most `NEAR` places apart are
+compared; after so many pairs of words, the order of the words no longer counts."""
 
 CREATED, UPDATED, UNCHANGED, KEPT, CONFLICT = "new", "updated", "unchanged", "kept as edited", "conflict kept as edited"
 
@@ -80,13 +84,14 @@ def import_document(document, manifest, slug, *, publish=False, dry_run=False, p
     return report
 
 
-def merge(base, ours, theirs):
-    """The three-way decision on one question's text, as one of the outcomes above."""
+def merge(question, ours, theirs):
+    """The three-way decision on one question's text, as one of the outcomes above. An import replaces nothing but the
+    text that an import wrote; a text that an editor has looked at and put aside is no news."""
     if ours == theirs:
         return UNCHANGED
-    if base == theirs:
+    if theirs in (question.imported, question.seed_settled):
         return KEPT
-    return UPDATED if base == ours else CONFLICT
+    return UPDATED if ours == question.imported else CONFLICT
 
 
 def carry_keys(old, new):
@@ -102,20 +107,34 @@ def carry_keys(old, new):
         if free.get(text):
             keys[place] = free[text].pop(0)
     taken = set(keys)
-    left_old = [(key, text) for key, text in old if key not in taken]
-    left_new = [place for place, key in enumerate(keys) if key is None]
-    alike = sorted(
-        (
-            (-difflib.SequenceMatcher(None, text.split(), new[place].split(), autojunk=False).ratio(), key, place)
-            for key, text in left_old
-            for place in left_new
-        ),
-    )
-    for likeness, key, place in alike:
-        if likeness <= -0.5 and key not in taken and keys[place] is None:
+    left_old = [(place, key, text.split()) for place, (key, text) in enumerate(old) if key not in taken]
+    left_new = [(place, text.split()) for place, text in enumerate(new) if keys[place] is None]
+    for _, key, place in sorted(_alike(left_old, left_new)):
+        if key not in taken and keys[place] is None:
             keys[place] = key
             taken.add(key)
     return keys
+
+
+def _alike(old, new):
+    """Pairs of an old (place, key, words) and a new (place, words) that share half of their words, as (likeness, key,
+    new place), the most alike with the lowest number."""
+    near = len(old) * len(new) > PAIRS_OF_POINTS  # then only with those about the same place
+    bags = [Counter(words) for _, _, words in old]
+    budget = PAIRS_OF_WORDS
+    for place, words in new:
+        bag = Counter(words)
+        for (before, key, old_words), old_bag in zip(old, bags, strict=True):
+            total = len(words) + len(old_words)
+            if (near and abs(before - place) > NEAR) or 4 * min(len(words), len(old_words)) < total:
+                continue
+            likeness = 2 * sum((bag & old_bag).values()) / total if total else 1.0  # whatever their order
+            pairs = len(words) * len(old_words)
+            if likeness >= 0.5 and pairs <= budget:
+                budget -= pairs
+                likeness = difflib.SequenceMatcher(None, old_words, words, autojunk=False).ratio()
+            if likeness >= 0.5:
+                yield -likeness, key, place
 
 
 class _Labels:
@@ -180,25 +199,24 @@ def _import_batch(batch, collection, labels, report, publish):
         else:
             question.collection = collection
             ours = _as_text(question)
-            outcome = merge(question.imported, ours, theirs)
+            outcome = merge(question, ours, theirs)
             touched.append(question)
         if outcome in (CREATED, UPDATED):
             question.text = parsed.text
-            written.append((question, _points(question, parsed)))
-        if outcome == CONFLICT:
-            question.seed_conflict = theirs
-        else:
-            question.imported, question.seed_conflict = theirs, ""
+            written.append((question, _points(question, parsed), theirs))
+        question.seed_conflict = theirs if outcome == CONFLICT else ""
         report.outcomes.append((parsed.number, outcome))
         known[parsed.number] = question
     working = {}
-    for question, points in written:
+    for question, points, theirs in written:
         working[question] = working_copy.content(question, points)
         working_copy.note(question, working[question])
+        if not _people_published(question, theirs):
+            question.imported = theirs
     rows.insert(Question, new)
     labels.attach(new)
     rows.update(Question, touched, ["text", "last_key", "imported", "seed_conflict", *working_copy.NOTED])
-    working_copy.write_points(written)
+    working_copy.write_points([(question, points) for question, points, _ in written])
     outcomes = dict(report.outcomes[-len(batch) :])
     log.append(
         *(
@@ -209,6 +227,14 @@ def _import_batch(batch, collection, labels, report, publish):
     )
     if publish:
         _publish([known[parsed.number] for parsed in batch], working, outcomes, report)
+
+
+def _people_published(question, text):
+    """Whether the public answer says this and was not sealed by an import: then the file was exported here."""
+    live = question.live
+    if live is None or live.imported:
+        return False
+    return seedfile.render_question(contents.seed_question(question.number, live.content)) == text
 
 
 def _as_text(question):
@@ -275,6 +301,8 @@ def _publish(questions, working, outcomes, report):
             report.held[question.number] = "somebody's changes wait for a second person"
         elif question.withdrawn_at:
             report.held[question.number] = "it was withdrawn"
+        elif question.unconfirmed:
+            report.held[question.number] = "it was published without a second check and waits for one"
         elif question.short_answer != shown:
             report.held[question.number] = "its short answer was edited and not published yet"
         else:

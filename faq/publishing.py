@@ -227,10 +227,10 @@ def check(question, *, by, comment="", on=None):
 
 @transaction.atomic
 def settle_conflict(question, *, by=None):
-    """An editor has looked at the seed's newer text: from now on it counts as imported, and only news is reported."""
+    """Record that an editor has looked at the seed's newer text: an import reports the question again for news only."""
     question = locked(question)
-    question.imported, question.seed_conflict = question.seed_conflict or question.imported, ""
-    question.save(update_fields=["imported", "seed_conflict"])
+    question.seed_settled, question.seed_conflict = question.seed_conflict or question.seed_settled, ""
+    question.save(update_fields=["seed_settled", "seed_conflict"])
     log.record(Event.Act.SETTLED, question, by)
     return question
 

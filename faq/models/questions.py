@@ -160,8 +160,9 @@ class Question(NaturalKey):
     review_note = models.TextField(blank=True, editable=False)
     submitted_by = models.JSONField(null=True, blank=True, editable=False)  # a signature
     submitted_at = models.DateTimeField(null=True, blank=True, editable=False)
-    imported = models.TextField(blank=True, editable=False)  # the seed's text as last taken over: base of the merge
+    imported = models.TextField(blank=True, editable=False)  # the seed's text as an import last wrote it
     seed_conflict = models.TextField(blank=True, editable=False)  # the seed's newer text, if both sides changed
+    seed_settled = models.TextField(blank=True, editable=False)  # the seed's text that an editor has put aside
     live = models.OneToOneField(
         "faq.Edition", models.PROTECT, null=True, blank=True, editable=False, related_name="live_for"
     )

@@ -1,8 +1,11 @@
 """How a seed file becomes working copies, and how it meets what editors wrote."""
 
 import io
+from random import Random
+from time import perf_counter
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
@@ -121,7 +124,80 @@ def test_an_editor_who_wrote_what_the_seed_now_says_has_no_conflict():
     import_text()
     edit(text="Four weeks. A reminder is sent before.")
     assert import_text(NEWER).outcomes[1] == (2, "unchanged")
-    assert import_text(LIBRARY).outcomes[1] == (2, "updated")
+    assert import_text(LIBRARY).outcomes[1] == (2, "kept as edited")
+    assert words() == ["Four weeks. A reminder is sent before."]
+
+
+def exported(working_copy=False):
+    written = io.StringIO()
+    call_command("export_seed", "library", working_copy=working_copy, stdout=written)
+    return written.getvalue()
+
+
+def publish(user, note="Shorter.", **options):
+    return publishing.publish(question(), by=user, note=note, **options)
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_an_import_never_replaces_words_that_were_exported_and_imported_again(publisher, settled):
+    import_text(publish=True)
+    edit()
+    publish(publisher)
+    edited = exported()
+    assert str(import_text(edited, publish=True)) == "3 questions: 3 unchanged."
+    if settled:
+        publishing.settle_conflict(question())
+    assert str(import_text(publish=True)) == "3 questions: 2 unchanged, 1 kept as edited."
+    assert str(import_text(NEWER, publish=True)) == "3 questions: 2 unchanged, 1 conflict kept as edited."
+    assert words() == ["Two weeks, or three."] and question().live.number == 2
+
+
+def test_an_import_never_replaces_unpublished_words_that_were_exported_and_imported_again():
+    import_text(publish=True)
+    edit()
+    import_text(exported(working_copy=True), publish=True)
+    assert import_text(publish=True).outcomes[1] == (2, "kept as edited")
+    assert words() == ["Two weeks, or three."]
+
+
+def test_settling_a_conflict_never_lets_an_import_replace_published_words(publisher):
+    import_text(publish=True)
+    edit()
+    publish(publisher)
+    edited = exported()
+    edit(text="One week.")
+    assert import_text(edited).outcomes[1] == (2, "conflict kept as edited")
+    publishing.settle_conflict(question())
+    publishing.discard(question())
+    assert import_text(publish=True).outcomes[1] == (2, "kept as edited")
+    assert import_text(NEWER, publish=True).outcomes[1] == (2, "conflict kept as edited")
+    assert words() == ["Two weeks, or three."]
+
+
+def test_an_import_that_brings_back_published_words_does_not_own_them(publisher):
+    import_text(publish=True)
+    edit()
+    publish(publisher)
+    edited = exported()
+    edit(text="Three weeks. A reminder is sent before.")
+    assert import_text(edited, publish=True).outcomes[1] == (2, "updated")
+    assert import_text(NEWER, publish=True).outcomes[1] == (2, "conflict kept as edited")
+    assert words() == ["Two weeks, or three."]
+
+
+def test_an_import_holds_back_an_answer_that_waits_for_its_second_check(publisher):
+    publisher.user_permissions.add(Permission.objects.get(codename="override_second_check"))
+    publisher = type(publisher).objects.get(pk=publisher.pk)
+    import_text(publish=True)
+    row = question()
+    row.short_answer = "Three weeks."
+    row.save()
+    working_copy.refresh(row, publisher)
+    publish(publisher, override="Nobody else is here.")
+    report = import_text(NEWER, publish=True)
+    assert report.held == {2: "it was published without a second check and waits for one"}
+    assert question().unconfirmed and question().live.number == 2
+    assert [one["id"] for one in publishing.writers(question())] == [publisher.pk]
 
 
 def test_a_question_that_an_editor_added_is_not_overwritten():
@@ -198,6 +274,17 @@ def test_points_keep_their_keys_when_the_seed_moves_them():
 )
 def test_carry_keys(old, new, keys):
     assert importing.carry_keys(old, new) == keys
+
+
+def test_keys_are_carried_in_bounded_time_when_hundreds_of_points_changed():
+    random = Random(1)
+    old, new = ([" ".join(random.choices("abcdefgh", k=60)) for _ in range(200)] for _ in range(2))
+    new[7] = f"{old[9]} more"
+    begun = perf_counter()
+    keys = importing.carry_keys(list(enumerate(old, start=1)), new)
+    assert perf_counter() - begun < 3
+    assert keys[7] == 10
+    assert len({key for key in keys if key}) == len([key for key in keys if key])
 
 
 def test_topics_and_tags_come_from_the_manifest_for_new_questions_only():
