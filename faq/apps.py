@@ -12,7 +12,7 @@ class FaqConfig(AppConfig):
         from django.apps import apps
         from django.db.models.signals import post_migrate
 
-        from . import logins, roles  # noqa: F401  (`logins` connects its receivers)
+        from . import logins, roles, topics  # noqa: F401  (`logins` and `topics` connect their receivers)
         from .models import triggers
         from .search import following, rebuilding  # noqa: F401  (`following` connects its receivers)
 

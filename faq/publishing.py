@@ -8,7 +8,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from . import content as contents
-from . import log, rows, search, seedfile, wording, working_copy
+from . import log, rows, search, seedfile, topics, wording, working_copy
 from .log import Entry, signature
 from .models import Check, Edition, Event, Question, Source
 from .working_copy import locked
@@ -284,4 +284,5 @@ def _store(questions):
             working_copy.end_review(question)
     fields = ["live", "withdrawn_at", "withdrawn_because", "unconfirmed", "checked_on", "check_due"]
     rows.update(Question, questions, [*fields, *working_copy.NOTED])
+    topics.note_public(question.pk for question in questions if question.live)
     search.index(questions)

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from . import backups, diffing, drafts, failing, filters, paging, publishing, reporting, structured_data
 from .around import around
-from .models import Collection, Edition, Question, Report, Topic
+from .models import Collection, Edition, Question, Report, RetiredTopic, Topic
 
 PER_PAGE = 20
 ON_HOME = 50
@@ -92,8 +92,10 @@ def question_list(request):
 
 @public_page
 def topic(request, slug):
-    subject = get_object_or_404(Topic, slug=slug)
-    _refuse_unless_ever_public(subject.questions)
+    subject = Topic.objects.filter(slug=slug, public_since__isnull=False).first()
+    if subject is None:
+        retired = get_object_or_404(RetiredTopic, slug=slug)
+        return render(request, "faq/topic_retired.html", {"topic": retired}, status=410)
     rows = filters.public(by="topic", topic=subject.pk)
     if query := paging.moved(rows.all, PER_PAGE * 5, request.GET, **rows.listed):
         return _moved(request, query)
@@ -104,7 +106,8 @@ def topic(request, slug):
 @public_page
 def collection(request, collection):
     whole = get_object_or_404(Collection, slug=collection)
-    _refuse_unless_ever_public(whole.questions)
+    if not whole.questions.ever_public().exists():
+        raise Http404
     questions = Question.objects.public().filter(collection=whole).for_list()
     if query := paging.moved(questions, PER_PAGE * 5, request.GET):
         return _moved(request, query)
@@ -282,12 +285,6 @@ def _known(collection, number, questions):
     if question.live:
         question.live.question = question
     return question
-
-
-def _refuse_unless_ever_public(questions):
-    """A topic or collection in which nothing was ever public does not exist for a reader; others keep their address."""
-    if not questions.ever_public().exists():
-        raise Http404
 
 
 def _withdrawn(request, question):

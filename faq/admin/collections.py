@@ -40,6 +40,10 @@ class TopicAdmin(admin.ModelAdmin):
     def get_queryset(self, request):
         return super().get_queryset(request).annotate(question_count=Count("questions"))
 
+    def save_model(self, request, obj, form, change):
+        # Only what the form has: the topic may have become public since the row was read.
+        obj.save(update_fields=["name", "description", "position"] if change else None)
+
     @admin.display(ordering="question_count")
     def questions(self, topic):
         return topic.question_count

@@ -39,11 +39,26 @@ class Topic(NaturalKey):
     name = models.CharField(max_length=100)
     description = models.TextField(blank=True, help_text="One plain sentence: what a reader finds here.")
     position = models.PositiveIntegerField(default=0, help_text="Topics are listed by this number, lowest first.")
+    public_since = models.DateTimeField(null=True, blank=True, editable=False)  # set once, see `faq.topics`
 
     objects = NaturalManager()
 
     class Meta:
         ordering = ["position", "name"]
+
+    def __str__(self):
+        return self.name
+
+    def get_absolute_url(self):
+        return reverse("topic", args=[self.slug])
+
+
+class RetiredTopic(models.Model):
+    """A topic that was public and is deleted. Its address says so."""
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=100)
+    retired_at = models.DateTimeField()
 
     def __str__(self):
         return self.name

@@ -23,7 +23,8 @@ PUBLIC = {
     **dict.fromkeys(
         [
             "faq_edition", "faq_check", "faq_collection", "faq_topic", "faq_question_topics", "faq_question_related",
-            "faq_questiontag", "taggit_tag", "faq_sitetext", "faq_synonym", "faq_searchtext", "faq_searchword",
+            "faq_questiontag", "faq_retiredtopic", "taggit_tag", "faq_sitetext", "faq_synonym", "faq_searchtext",
+            "faq_searchword",
         ],
         (),
     ),

@@ -2,7 +2,7 @@
 
 from django.urls import reverse
 
-from faq.models import Question, Topic
+from faq.models import Question, RetiredTopic, Topic
 
 MACHINES = ["feed", "sitemap", "robots", "alive"]
 
@@ -16,7 +16,7 @@ def public_addresses():
 def html_addresses():
     """Addresses of all kinds of public page, for everything in the database that is public or was."""
     yield from (reverse(name) for name in ("home", "question_list", "changes", "about", "accessibility"))
-    for topic in Topic.objects.filter(questions__in=Question.objects.public()).distinct():
+    for topic in [*Topic.objects.filter(public_since__isnull=False), *RetiredTopic.objects.all()]:
         yield topic.get_absolute_url()
     known = Question.objects.public() | Question.objects.withdrawn()
     for slug in known.values_list("collection__slug", flat=True).distinct().order_by("collection__slug"):

@@ -16,7 +16,7 @@ from django.urls import reverse
 from taggit.models import Tag
 
 from faq import log, publishing, reporting, version, working_copy
-from faq.models import AnswerPoint, Collection, Question, SiteText, Source, Synonym, Topic
+from faq.models import AnswerPoint, Collection, Question, RetiredTopic, SiteText, Source, Synonym, Topic
 from faq.search import missed, rebuilding
 from faq.tests.conftest import import_text, logged_in
 from kb_site import kept
@@ -289,6 +289,9 @@ def test_every_change_of_what_is_public_raises_the_version(town, editor, publish
         "check": lambda: publishing.check(first(), by=publisher),
         "topic": lambda: Topic.objects.filter(slug="cards").update(name="Cards"),
         "topic of a question": lambda: first().topics.clear(),
+        "topic becomes public": lambda: Topic.objects.create(slug="new", name="New").questions.add(first()),
+        "topic deleted": lambda: Topic.objects.get(slug="new").delete(),
+        "retired topic": lambda: RetiredTopic.objects.update(name="Newer"),
         "keyword": lambda: first().tags.add("weeks"),
         "keyword renamed": lambda: Tag.objects.filter(name="weeks").update(name="week"),
         "related": lambda: first().related.add(Question.objects.last()),

@@ -34,7 +34,7 @@ from django.test import Client
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from faq import publishing, reporting, seedfile
-from faq.models import Report, Synonym
+from faq.models import Report, Synonym, Topic
 from faq.search import missed
 from faq.tests.conftest import import_text
 from faq.tests.test_sources import cite
@@ -57,6 +57,7 @@ publishing.withdraw(question(3), because="A mistake.", by=pat)
 reporting.store(question().live, None, "This is wrong.\\nReally.")
 Report.objects.update(received_at=timezone.now() - timedelta(days=3))
 missed.note("hovercraft")
+Topic.objects.get(slug="visits").delete()
 Synonym.objects.first().delete()
 Client().force_login(erin)
 """
@@ -147,6 +148,7 @@ def test_everything_comes_over_and_proves_itself(old):
     assert Argon2PasswordHasher().verify("correct horse", pat.password) and pat.has_perm("faq.publish_question")
     assert StaticToken.objects.get(device__user=pat).token == "abcd2345" and pat.totpdevice_set.count() == 1
     assert Client().get(question().get_absolute_url()).status_code == 200
+    assert [Client().get(f"/topics/{slug}/").status_code for slug in ("cards", "visits")] == [200, 410]
 
 
 def test_what_went_there_and_back_is_what_it_was(old, tmp_path):

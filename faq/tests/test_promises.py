@@ -34,7 +34,7 @@ def half_hidden(library, publisher):
     draft.points.create(text=SECRET, position=1)
     draft.topics.set(Topic.objects.all())
     draft.tags.add(f"tag {SECRET}")
-    Topic.objects.create(slug=SECRET, name=f"Topic {SECRET}").questions.set([draft])
+    Topic.objects.create(slug=SECRET, name=f"Topic {SECRET}").questions.set([draft, Question.objects.get(number=2)])
     import_text(f"1. {SECRET}?\n{SECRET}\n", slug=SECRET)
     for question in Question.objects.all():
         working_copy.refresh(question)
@@ -106,6 +106,15 @@ def test_6_a_collection_whose_answers_are_all_withdrawn_still_answers(library, c
     for question in Question.objects.all():
         publishing.withdraw(question, because="Gone.")
     assert client.get(library.get_absolute_url()).status_code == 200
+
+
+def test_6_a_topic_keeps_its_address_without_answers_and_when_it_is_deleted(library, client):
+    address = Topic.objects.get(slug="cards").get_absolute_url()
+    Question.objects.get(number=1).topics.clear()
+    assert client.get(address).status_code == 200
+    Topic.objects.get(slug="cards").delete()
+    response = client.get(address)
+    assert response.status_code == 410 and "Library cards" in response.content.decode()
 
 
 def test_7_public_pages_leave_no_trace(half_hidden, client, editor):
