@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.text import smart_split
 
-from . import backups, failing, logins
-from .models import MissedSearch, Question, Report, Source, Topic
+from . import backups, collection_texts, failing, logins
+from .models import Collection, MissedSearch, Question, Report, Source, Topic
 from .second_factor import SecondFactorPages, missing
 
 # Fields whose values are keys of rows, beside those of the models.
@@ -147,6 +147,9 @@ def queue(user):
         add("With points that name no source", questions.filter(unsourced__gt=0), listed(sources="missing"))
         add("With wording to look at", questions.filter(findings__gt=0), listed(wording="findings"))
         add("Never public", questions.filter(state=Question.State.DRAFT), listed(state="draft"))
+    if user.has_perm("faq.publish_question"):
+        address = f"{reverse('admin:faq_collection_changelist')}?texts=confirm"
+        add("Collection texts to confirm", collection_texts.to_confirm(Collection.objects, user), address, urgent=True)
     if user.has_perm("faq.view_report"):
         address = f"{reverse('admin:faq_report_changelist')}?state__in=new,in_work"
         add("Reports by readers", Report.objects.filter(state__in=["new", "in_work"]), address, urgent=True)

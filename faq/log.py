@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from . import content as contents
 from . import rows
-from .models import Edition, Event, Question
+from .models import Collection, Edition, Event, Question
 
 _LOCK = 0x5EA1ED  # of PostgreSQL's advisory locks; any number that nothing else here uses
 _BATCH = 1000
@@ -35,12 +35,15 @@ def signature(user):
 
 @dataclass(frozen=True)
 class Entry:
-    """What to add: an `Event.Act`, the question, a signature or None, and what else is worth keeping (JSON)."""
+    """What to add: an `Event.Act`, the question, a signature or None, and what else is worth keeping (JSON).
+
+    An entry about a collection itself has no question."""
 
     act: str
-    question: Question
+    question: Question | None
     by: dict | None = None
     details: dict = field(default_factory=dict)
+    collection: Collection | None = None
 
 
 def append(*entries):
@@ -59,8 +62,8 @@ def append(*entries):
             at=now,
             by=entry.by,
             act=entry.act,
-            collection=entry.question.collection.slug,
-            question=entry.question.number,
+            collection=(entry.collection or entry.question.collection).slug,
+            question=entry.question and entry.question.number,
             details=entry.details,
             previous=previous,
         )
@@ -73,6 +76,12 @@ def append(*entries):
 def record(act, question, user, **facts):
     """Add one entry about what a person did to one question."""
     append(Entry(act, question, signature(user), facts))
+
+
+@transaction.atomic
+def record_of_collection(act, collection, user, **facts):
+    """Add one entry about what a person did to a collection itself."""
+    append(Entry(act, None, signature(user), facts, collection))
 
 
 def hash_of(event):

@@ -95,11 +95,13 @@ def fingerprint(question):
 def note(question, working, by=None):
     """Set what is derived from the working copy, whose content is `working`. Returns whether that has changed.
 
-    Whoever changes a word is one of its contributors until it is public or gone, whatever they are allowed to do."""
+    Whoever changes a word is one of its contributors until it is public or gone, whatever they are allowed to do.
+    `by` is a user, or the signature of one whose account may be gone."""
     digest = contents.digest(working)
     changed = digest != question.digest
-    if changed and by and not question.contributed(by):
-        question.contributors = [*question.contributors, signature(by)]
+    who = by if isinstance(by, dict) else signature(by)
+    if changed and who and all(one["id"] != who["id"] for one in question.contributors):
+        question.contributors = [*question.contributors, who]
     question.digest = digest
     question.findings = len(wording.review(working))
     question.unsourced = sum(not block["citations"] for block in working["blocks"])
@@ -133,7 +135,10 @@ def refresh(question, by=None, also=()):
 
 @transaction.atomic
 def refresh_many(questions, by=None):
-    """The same for a queryset of questions whose words changed with something that they share, such as a source."""
+    """The same for a queryset of questions whose words changed with something that they share, such as a source.
+
+    `by` may be a signature."""
+    who = by if isinstance(by, dict) else signature(by)
     keys = [pk for (pk,) in questions.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk")]
     count = 0
     for start in range(0, len(keys), BATCH):
@@ -141,7 +146,7 @@ def refresh_many(questions, by=None):
         some = some.select_related("collection", "live").prefetch_related("points__citations__source")
         changed = [row for row in some if note(row, content(row), by)]
         rows.update(Question, changed, NOTED)
-        log.append(*(Entry(Event.Act.SAVED, row, signature(by), {"changed": ["words"]}) for row in changed))
+        log.append(*(Entry(Event.Act.SAVED, row, who, {"changed": ["words"]}) for row in changed))
         count += len(changed)
     return count
 

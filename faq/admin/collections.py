@@ -1,19 +1,63 @@
 """Collections, topics and tags in the admin."""
 
+from datetime import datetime
+
 import taggit.admin  # noqa: F401  (registers its own, which goes)
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count
+from django.http import HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from taggit.models import Tag
 
-from faq import working_copy
-from faq.models import Collection, Question, Topic
+from faq import collection_texts, logins, seedfile
+from faq.collection_texts import CannotChange
+from faq.models import Collection, Event, Topic
 from faq.models.questions import keyword_problem
+
+from .lists import ChoiceFilter
+
+
+class CollectionForm(forms.ModelForm):
+    """Refuses a second proposal while another person's waits."""
+
+    user = None  # set by `CollectionAdmin.get_form`
+
+    def clean(self):
+        cleaned = super().clean()
+        for name, value in self.texts().items():  # what cannot be seen would not be confirmed, either
+            cleaned[name] = seedfile.without_turning(value)
+        if self.instance.pk:
+            collection_texts.refuse_unless_free(self.instance, self.texts(), by=self.user)
+        return cleaned
+
+    def texts(self):
+        return {name: self.cleaned_data[name] for name in collection_texts.FIELDS if name in self.cleaned_data}
+
+
+class DecisionForm(forms.Form):
+    note = forms.CharField(
+        label="Note",
+        required=False,
+        max_length=1000,
+        help_text="It stands in the log of the collection.",
+        widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),
+    )
+
+
+class TextsFilter(ChoiceFilter):
+    title, parameter_name = "texts", "texts"
+    options = {"confirm": ("Waiting to be confirmed by somebody else", collection_texts.to_confirm)}
 
 
 @admin.register(Collection)
 class CollectionAdmin(admin.ModelAdmin):
+    form = CollectionForm
     list_display = ["title", "jurisdiction", "language", "slug"]
+    list_filter = [TextsFilter]
     search_fields = ["title", "slug", "jurisdiction"]
     fields = ["title", "slug", "jurisdiction", "language", "description", "origin"]
 
@@ -23,11 +67,98 @@ class CollectionAdmin(admin.ModelAdmin):
     def get_prepopulated_fields(self, request, obj=None):
         return {} if obj else {"slug": ["title"]}
 
+    def get_form(self, request, obj=None, **kwargs):
+        form = super().get_form(request, obj, **kwargs)  # a class made for this request
+        form.user = request.user
+        return form
+
+    def get_urls(self):
+        confirm = self.admin_site.admin_view(self.confirm)
+        return [path("<int:pk>/confirm/", confirm, name="faq_collection_confirm"), *super().get_urls()]
+
     def save_model(self, request, obj, form, change):
-        super().save_model(request, obj, form, change)
-        if change and {"jurisdiction", "language"} & set(form.changed_data):
-            # Where an answer applies is part of it, so readers are told by the next edition only.
-            working_copy.refresh_many(Question.objects.filter(collection=obj), request.user)
+        if change:
+            obj.waits = not collection_texts.save(obj, form.texts(), by=request.user)
+        else:
+            super().save_model(request, obj, form, change)
+            collection_texts.note_new(obj, by=request.user)
+
+    def response_change(self, request, obj):
+        if not obj.waits:
+            return super().response_change(request, obj)
+        messages.warning(request, "Stored as a proposal. Readers see no change until a second person confirms it.")
+        return HttpResponseRedirect(_page_of(obj))
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        if obj:
+            stored = Collection.objects.get(pk=obj.pk)  # a form that is refused has left its words in `obj`
+            context |= _proposal(stored) | {"may_decide": _may_decide(request.user, stored)}
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def confirm(self, request, pk):
+        """The page on which a second person confirms or declines what is proposed."""
+        if not request.user.has_perm("faq.publish_question"):
+            raise PermissionDenied
+        collection = get_object_or_404(Collection, pk=pk)
+        if collection.proposed and not _may_decide(request.user, collection):
+            raise PermissionDenied
+        posted = request.method == "POST"
+        form = DecisionForm(request.POST if posted else None)
+        logins.ask_again(form, request)
+        if posted and logins.accepts(form, request):
+            confirmed = "confirm" in request.POST
+            decide = collection_texts.confirm if confirmed else collection_texts.decline
+            try:
+                decide(collection, by=request.user, seen=request.POST.get("seen"), note=form.cleaned_data["note"])
+            except CannotChange as error:
+                form.add_error(None, error)
+                collection.refresh_from_db()
+            else:
+                messages.success(request, "Confirmed. Readers see it now." if confirmed else "Declined, and logged.")
+                return HttpResponseRedirect(_page_of(collection))
+        if collection.proposed is None:
+            messages.warning(request, "Nothing waits to be confirmed here.")
+            return HttpResponseRedirect(_page_of(collection))
+        context = {"title": "Confirm texts", "form": form, "seen": collection_texts.digest(collection)}
+        return self._page(request, "confirm", collection, context | _proposal(collection))
+
+    def history_view(self, request, object_id, extra_context=None):
+        """The log, instead of Django's own history, as for questions."""
+        collection = self.get_object(request, object_id)
+        if collection is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.has_view_permission(request, collection):
+            raise PermissionDenied
+        events = list(Event.objects.of_collection(collection))
+        for event in events:
+            old, new = event.details.get("old", {}), event.details.get("new", {})
+            event.texts = [(name, old.get(name, ""), new[name]) for name in collection_texts.FIELDS if name in new]
+        return self._page(request, "history", collection, {"title": "Who did what, and when", "events": events})
+
+    def _page(self, request, name, collection, context):
+        context |= {**self.admin_site.each_context(request), "opts": self.opts, "collection": collection}
+        return TemplateResponse(request, f"admin/faq/collection/{name}.html", context)
+
+
+def _page_of(collection):
+    return reverse("admin:faq_collection_change", args=[collection.pk])
+
+
+def _may_decide(user, collection):
+    if not collection.proposed or not user.has_perm("faq.publish_question"):
+        return False
+    return collection.proposed["by"]["id"] != user.pk
+
+
+def _proposal(collection):
+    """What a template shows of the waiting proposal, if there is one."""
+    if not collection.proposed:
+        return {}
+    at = datetime.fromisoformat(collection.proposed["at"])
+    return {
+        "proposal": {"by": collection.proposed["by"]["name"], "at": at},
+        "texts": collection_texts.comparison(collection),
+    }
 
 
 @admin.register(Topic)

@@ -30,6 +30,21 @@ class Migration(migrations.Migration):
             name='public_since',
             field=models.DateTimeField(blank=True, editable=False, null=True),
         ),
+        migrations.AddField(
+            model_name='collection',
+            name='proposed',
+            field=models.JSONField(blank=True, editable=False, null=True, serialize=False),
+        ),
+        migrations.AlterField(
+            model_name='event',
+            name='act',
+            field=models.CharField(choices=[('imported', 'imported'), ('saved', 'saved'), ('submitted', 'submitted for review'), ('returned', 'sent back'), ('published', 'published'), ('withdrawn', 'withdrawn'), ('restored', 'restored an earlier edition'), ('discarded', 'discarded changes'), ('checked', 'checked'), ('settled', 'settled a seed conflict'), ('shown', 'made a link to the draft'), ('changed', 'changed the collection'), ('proposed', 'proposed for the collection'), ('confirmed', 'confirmed for the collection'), ('declined', 'declined for the collection')], editable=False, max_length=10),
+        ),
+        migrations.AlterField(
+            model_name='event',
+            name='question',
+            field=models.PositiveIntegerField(editable=False, null=True),
+        ),
         # Last: on PostgreSQL no table can be altered in a transaction that has changed its rows.
         migrations.RunPython(note_public, migrations.RunPython.noop),
     ]

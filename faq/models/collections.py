@@ -17,6 +17,8 @@ class Collection(NaturalKey):
     jurisdiction = models.CharField(max_length=200, blank=True, help_text="Where the answers apply, in words.")
     language = models.CharField(max_length=35, default="en", help_text="Language code of the text, such as en or es.")
     origin = models.TextField(blank=True, help_text="Where the text comes from, and how far it can be trusted.")
+    # What waits for a second person, never public: see `faq.collection_texts`.
+    proposed = models.JSONField(null=True, blank=True, editable=False, serialize=False)
 
     objects = NaturalManager()
 

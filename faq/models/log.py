@@ -11,6 +11,10 @@ class EventQuerySet(models.QuerySet):
         """What happened to one question, newest first."""
         return self.filter(collection=question.collection.slug, question=question.number).order_by("-number")
 
+    def of_collection(self, collection):
+        """What happened to a collection's own texts, newest first."""
+        return self.filter(collection=collection.slug, question__isnull=True).order_by("-number")
+
     def update(self, **values):
         raise ValidationError(APPEND_ONLY)
 
@@ -36,13 +40,18 @@ class Event(models.Model):
         CHECKED = "checked", "checked"
         SETTLED = "settled", "settled a seed conflict"
         SHOWN = "shown", "made a link to the draft"
+        # Of a collection, so without a question.
+        COLLECTION_CHANGED = "changed", "changed the collection"
+        COLLECTION_PROPOSED = "proposed", "proposed for the collection"
+        COLLECTION_CONFIRMED = "confirmed", "confirmed for the collection"
+        COLLECTION_DECLINED = "declined", "declined for the collection"
 
     number = models.PositiveBigIntegerField(unique=True, editable=False)
     at = models.DateTimeField(editable=False)
     by = models.JSONField(null=True, editable=False)  # a signature; None for a command
     act = models.CharField(max_length=10, choices=Act, editable=False)
     collection = models.CharField(max_length=50, editable=False)  # its slug
-    question = models.PositiveIntegerField(editable=False)  # its number
+    question = models.PositiveIntegerField(null=True, editable=False)  # its number; None for the collection itself
     details = models.JSONField(default=dict, editable=False)
     previous = models.CharField(max_length=64, editable=False)
     hash = models.CharField(max_length=64, editable=False)
@@ -54,7 +63,7 @@ class Event(models.Model):
         indexes = [models.Index(fields=["collection", "question", "number"], name="event_of_question")]
 
     def __str__(self):
-        return f"{self.number}. {self.get_act_display()}: {self.collection} {self.question}"
+        return f"{self.number}. {self.get_act_display()}: {self.collection} {self.question or ''}".rstrip()
 
     def save(self, *args, **kwargs):
         if not self._state.adding:

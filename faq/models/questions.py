@@ -256,10 +256,6 @@ class Question(NaturalKey):
         else:
             self.state = self.State.PUBLIC if self.digest == self.live.digest else self.State.CHANGED
 
-    def contributed(self, user):
-        """Whether this person wrote something of what is not public yet."""
-        return any(signature["id"] == user.pk for signature in self.contributors)
-
     @property
     def standing(self):
         """For readers, how far the live edition can be trusted: checked, overdue, imported or revised."""

@@ -20,9 +20,11 @@ PUBLIC = {
         "collection_id", "number", "live_id", "withdrawn_at", "withdrawn_because", "unconfirmed", "checked_on",
         "check_due",
     ),
+    # What is proposed is not public.
+    "faq_collection": ("slug", "title", "description", "jurisdiction", "language", "origin"),
     **dict.fromkeys(
         [
-            "faq_edition", "faq_check", "faq_collection", "faq_topic", "faq_question_topics", "faq_question_related",
+            "faq_edition", "faq_check", "faq_topic", "faq_question_topics", "faq_question_related",
             "faq_questiontag", "faq_retiredtopic", "taggit_tag", "faq_sitetext", "faq_synonym", "faq_searchtext",
             "faq_searchword",
         ],

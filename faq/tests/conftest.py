@@ -79,7 +79,7 @@ class Browser(Client):
     """Sends what the page of an act carries hidden along with its form, as a browser does."""
 
     def post(self, path, data=None, *args, **kwargs):
-        if re.fullmatch(r"/admin/faq/question/\d+/[a-z-]+/", path) and isinstance(data or {}, dict):
+        if re.fullmatch(r"/admin/faq/(question|collection)/\d+/[a-z-]+/", path) and isinstance(data or {}, dict):
             page = self.get(path)
             if page.context and "seen" in page.context and "seen" not in (data or {}):
                 data = {"seen": page.context["seen"], **(data or {})}

@@ -9,7 +9,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from faq import desk, publishing, reporting, working_copy
+from faq import collection_texts, desk, publishing, reporting, working_copy
 from faq.models import Citation, Collection, Event, MissedSearch, Note, Question, Source, Topic
 from faq.tests.conftest import import_text, logged_in
 from faq.tests.test_admin import form_data, page_of, question, save
@@ -54,6 +54,9 @@ def lines(user):
 
 
 def test_the_queue_counts_what_waits_for_this_person(busy, editor, publisher):
+    manager = User.objects.create_user("max", is_staff=True)
+    collection_texts.save(Collection.objects.get(slug="library"), {"title": "Library"}, by=manager)
+    collection_texts.save(Collection.objects.get(slug="more"), {"title": "More"}, by=publisher)
     everybody = {
         "Check overdue": 1, "Check due within 14 days": 1, "Published without a second check": 1,
         "Seed has another text by now": 1, "Changed, not published": 4, "Never checked": 8,
@@ -61,10 +64,13 @@ def test_the_queue_counts_what_waits_for_this_person(busy, editor, publisher):
         "Sources whose address does not answer": 1, "Searches that found nothing": 1,
     }  # fmt: skip
     assert lines(editor) == {"Sent back to me": 1, "Submitted by me, not read yet": 1, **everybody}
-    assert lines(publisher) == {"Waiting for my review": 1, "Submitted by me, not read yet": 1, **everybody}
+    assert lines(publisher) == {
+        "Waiting for my review": 1, "Submitted by me, not read yet": 1, "Collection texts to confirm": 1, **everybody
+    }  # fmt: skip
 
 
 def test_each_line_leads_to_a_list_of_as_many_rows(busy, editor, publisher):
+    collection_texts.save(Collection.objects.get(slug="library"), {"title": "Library"}, by=editor)
     for user in (editor, publisher):
         client = logged_in(user)
         html = client.get("/admin/").content.decode()
@@ -150,6 +156,9 @@ PERMISSIONS = {
     "/admin/taggit/tag/add/": EVERYBODY,
     "/admin/faq/collection/": EVERYBODY,
     "/admin/faq/collection/add/": MANAGING,
+    "/admin/faq/collection/{c}/change/": EVERYBODY,
+    "/admin/faq/collection/{c}/history/": EVERYBODY,
+    "/admin/faq/collection/{c}/confirm/": PUBLISHING,
     "/admin/faq/sitetext/": EVERYBODY,
     "/admin/faq/sitetext/add/": MANAGING,
     "/admin/auth/user/": MANAGING,
@@ -177,7 +186,8 @@ def test_every_page_opens_for_those_who_may_and_for_nobody_else(library, people,
     row = question()
     row.points.update(text="Changed.")
     working_copy.refresh(row)
-    places = {"q": row.pk, "s": cite(row.points.first()).pk, "t": Topic.objects.first().pk}
+    collection_texts.save(library, {"title": "Library"}, by=people[MANAGERS])
+    places = {"q": row.pk, "s": cite(row.points.first()).pk, "t": Topic.objects.first().pk, "c": library.pk}
     wrong = []
     for who, user in people.items():
         visitor = logged_in(user) if user else client
@@ -375,7 +385,11 @@ def test_changing_where_a_collection_applies_makes_all_its_answers_wait(library,
     address = reverse("admin:faq_collection_change", args=[library.pk])
     data = {"title": "Springfield library", "jurisdiction": "Everywhere", "language": "en"}
     assert logged_in(people[MANAGERS]).post(address, data).status_code == 302
+    assert [row.state for row in Question.objects.all()] == ["public"] * 3
+    confirm = reverse("admin:faq_collection_confirm", args=[library.pk])
+    assert logged_in(people[PUBLISHERS]).post(confirm, {"confirm": "Confirm"}).status_code == 302
     assert [row.state for row in Question.objects.all()] == ["changed"] * 3
+    assert question().contributors == [{"id": people[MANAGERS].pk, "name": "Max"}]
 
 
 def test_one_source_is_registered_once(library, editor):

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 from taggit.models import Tag
 
-from faq import log, publishing, reporting, version, working_copy
+from faq import collection_texts, log, publishing, reporting, version, working_copy
 from faq.models import AnswerPoint, Collection, Question, RetiredTopic, SiteText, Source, Synonym, Topic
 from faq.search import missed, rebuilding
 from faq.tests.conftest import import_text, logged_in
@@ -284,6 +284,11 @@ def test_every_change_of_what_is_public_raises_the_version(town, editor, publish
         working_copy.refresh(first(), editor)
         publishing.publish(first(), by=publisher, note="Four.")
 
+    def _confirmed():
+        collection_texts.save(town, {"title": "The town's library"}, by=editor)
+        town.refresh_from_db()
+        collection_texts.confirm(town, by=publisher, seen=collection_texts.digest(town))
+
     acts = {
         "publish": publish,
         "check": lambda: publishing.check(first(), by=publisher),
@@ -296,6 +301,7 @@ def test_every_change_of_what_is_public_raises_the_version(town, editor, publish
         "keyword renamed": lambda: Tag.objects.filter(name="weeks").update(name="week"),
         "related": lambda: first().related.add(Question.objects.last()),
         "collection": lambda: Collection.objects.update(title="Town library"),
+        "proposal confirmed": _confirmed,
         "site's words": lambda: SiteText.objects.create(name="help", language="en", text="Ask at the desk."),
         "synonym": lambda: Synonym.objects.create(words="lend", means="borrow"),
         "raw": lambda: connection.cursor().execute("UPDATE faq_topic SET position = position + 7"),
@@ -320,6 +326,7 @@ def test_what_readers_do_not_see_leaves_the_version_as_it_is(town, editor, publi
         "log in": lambda: logged_in(editor).get("/admin/"),
         "missed": lambda: missed.note("unicycle"),
         "report": lambda: reporting.store(row.live, None, "Is this right?"),
+        "proposal": lambda: collection_texts.save(town, {"title": "Town library"}, by=editor),
         "source": lambda: Source.objects.create(title="Leaflet"),
         "refused": _refused,
     }
