@@ -100,18 +100,18 @@ def compare(old, new):
 
     Blocks are the same if they have the same key, wherever they stand; one that only moved has no changed words."""
     budget = _Budget()
-    lines = [Line("question", None, None, words(old["question"], new["question"], budget))]
-    if old["short_answer"] or new["short_answer"]:
-        lines.append(Line("short_answer", None, None, words(old["short_answer"], new["short_answer"], budget)))
-    before = {block["key"]: block for block in old["blocks"]}
-    kept = {block["key"] for block in new["blocks"]}
-    waiting = [block for block in old["blocks"] if block["key"] not in kept]
-    place = {block["key"]: index for index, block in enumerate(old["blocks"])}
-    for block in new["blocks"]:
+    lines = [Line("question", None, None, words(old.question, new.question, budget))]
+    if old.short_answer or new.short_answer:
+        lines.append(Line("short_answer", None, None, words(old.short_answer, new.short_answer, budget)))
+    before = {block.key: block for block in old.blocks}
+    kept = {block.key for block in new.blocks}
+    waiting = [block for block in old.blocks if block.key not in kept]
+    place = {block.key: index for index, block in enumerate(old.blocks)}
+    for block in new.blocks:
         # A removed block stands where it stood: before the first kept block that came after it.
-        while waiting and block["key"] in place and place[waiting[0]["key"]] < place[block["key"]]:
+        while waiting and block.key in place and place[waiting[0].key] < place[block.key]:
             lines += _lines(waiting.pop(0), None, budget)
-        lines += _lines(before.get(block["key"]), block, budget)
+        lines += _lines(before.get(block.key), block, budget)
     for block in waiting:
         lines += _lines(block, None, budget)
     return lines
@@ -119,10 +119,10 @@ def compare(old, new):
 
 def moved(old, new):
     """Whether the blocks that both have stand in another order, or are of another kind or depth."""
-    common = {block["key"] for block in old["blocks"]} & {block["key"] for block in new["blocks"]}
+    common = {block.key for block in old.blocks} & {block.key for block in new.blocks}
 
     def shape(content):
-        return [(b["key"], b["kind"], b["depth"]) for b in content["blocks"] if b["key"] in common]
+        return [(b.key, b.kind, b.depth) for b in content.blocks if b.key in common]
 
     return shape(old) != shape(new)
 
@@ -130,8 +130,8 @@ def moved(old, new):
 def _lines(old, new, budget):
     """A block's words, and its sources if it names any."""
     block = new or old
-    texts = (seedfile.join_label(b["label"], b["text"]) if b else "" for b in (old, new))
-    yield Line(block["kind"], block["key"], block["ordinal"], words(*texts, budget))
+    texts = (seedfile.join_label(b.label, b.text) if b else "" for b in (old, new))
+    yield Line(block.kind, block.key, block.ordinal, words(*texts, budget))
     cited = [contents.citations_line(b) if b else "" for b in (old, new)]
     if any(cited):
-        yield Line("sources", block["key"], None, words(*cited, budget))
+        yield Line("sources", block.key, None, words(*cited, budget))

@@ -25,7 +25,7 @@ class Changes(Feed):
         return Edition.objects.news()[:50]
 
     def item_title(self, edition):
-        return edition.content["question"]
+        return edition.content.question
 
     def item_description(self, edition):
         return edition.change_note

@@ -242,12 +242,12 @@ def _as_text(question):
     content = working_copy.content(question)
     text = seedfile.render_question(contents.seed_question(question.number, content))
     parent, usual = False, []
-    for block in content["blocks"]:
-        parent = parent if block["kind"] == seedfile.BULLET else block["kind"] == seedfile.NUMBERED
-        usual.append(int(parent and block["kind"] == seedfile.BULLET))
-    if usual != [block["depth"] for block in content["blocks"]]:
+    for block in content.blocks:
+        parent = parent if block.kind == seedfile.BULLET else block.kind == seedfile.NUMBERED
+        usual.append(int(parent and block.kind == seedfile.BULLET))
+    if usual != [block.depth for block in content.blocks]:
         text += "(nested by an editor)\n"
-    return f"{text}(sourced by an editor)\n" if any(block["citations"] for block in content["blocks"]) else text
+    return f"{text}(sourced by an editor)\n" if any(contents.citations(content.blocks)) else text
 
 
 @dataclass(slots=True)
@@ -292,7 +292,7 @@ def _publish(questions, working, outcomes, report):
     for question in questions:
         if outcomes[question.number] in (KEPT, CONFLICT) or question.state == Question.State.PUBLIC:
             continue
-        shown = question.live.content["short_answer"] if question.live else ""
+        shown = question.live.content.short_answer if question.live else ""
         content = working.get(question) or working_copy.content(question)
         problem = publishing.problem_with(content)
         if problem:

@@ -81,7 +81,7 @@ def publish(question, *, by, note, meaning_changed=True, override=""):
         raise CannotPublish("Say in a few words what changed: readers see it in the answer's history.")
     if problem := problem_with(edition.content):
         raise CannotPublish(problem)
-    if question.live and question.live.digest == edition.digest:
+    if question.live and question.live.content == edition.content:
         raise CannotPublish("The public sees exactly this already, so there is nothing to publish.")
     if question.digest != edition.digest:  # else it was noted when it was saved
         working_copy.note(question, edition.content)
@@ -111,7 +111,7 @@ def writers(question, content=None):
     people = [*question.contributors, *(question.live.contributors if question.unconfirmed else [])]
     content = content or working_copy.content(question)
     known = _sources(question.live.content) if question.live else []
-    new = {source["key"] for source in _sources(content) if source not in known}
+    new = {source.key for source in _sources(content) if source not in known}
     if new:
         for described in Source.objects.filter(key__in=new).order_by("key").values_list("written_by", flat=True):
             people += described
@@ -119,7 +119,7 @@ def writers(question, content=None):
 
 
 def _sources(content):
-    return [citation["source"] for block in content["blocks"] for citation in block["citations"]]
+    return [citation.source for citation in contents.citations(content.blocks)]
 
 
 def seal_imported(working):
@@ -237,21 +237,21 @@ def settle_conflict(question, *, by=None):
 
 def problem_with(content):
     """Why this content cannot be shown and exported (a sentence), or None. Checks what spans several points."""
-    blocks = content["blocks"]
+    blocks = content.blocks
     if not blocks:
         return "The answer has no points yet. Add at least one."
     parent = False
     for place, block in enumerate(blocks, start=1):
-        if block["kind"] == seedfile.BULLET:
-            if block["depth"] and not parent:
+        if block.kind == seedfile.BULLET:
+            if block.depth and not parent:
                 return f"Block {place} is nested, but no numbered point stands before it. Choose “no” for nested."
-            if parent and not block["depth"]:
+            if parent and not block.depth:
                 return (
                     f"Block {place} is a bullet right after a numbered point, so readers would take it for a part of "
                     "that point. Nest it, or put a paragraph between the two."
                 )
         else:
-            parent = block["kind"] == seedfile.NUMBERED
+            parent = block.kind == seedfile.NUMBERED
     blocks_publishing = settings.WORDING_BLOCKS
     blocking = blocks_publishing and [f for f in wording.review(content) if f.kind in blocks_publishing]
     if blocking:

@@ -44,7 +44,7 @@ class ReportForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["point"].choices = [
             ("", _("The whole answer")),
-            *((block["key"], Truncator(contents.said(block)).chars(70)) for block in edition.content["blocks"]),
+            *((block.key, Truncator(contents.said(block)).chars(70)) for block in edition.content.blocks),
         ]
 
     def clean_text(self):

@@ -13,9 +13,9 @@ _ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 def answer_text(content):
     """The whole answer as text: short answer first, then each block on a line, lists with their marks."""
-    lines = [content["short_answer"]] if content["short_answer"] else []
-    for block in content["blocks"]:
-        marker = {seedfile.NUMBERED: f"{block['ordinal']}. ", seedfile.BULLET: "– "}.get(block["kind"], "")
+    lines = [content.short_answer] if content.short_answer else []
+    for block in content.blocks:
+        marker = {seedfile.NUMBERED: f"{block.ordinal}. ", seedfile.BULLET: "– "}.get(block.kind, "")
         lines.append(marker + contents.said(block))
     return "\n".join(lines)
 
@@ -26,13 +26,13 @@ def faq_page(edition, address):
         "@context": "https://schema.org",
         "@type": "FAQPage",
         "url": address,
-        "inLanguage": edition.content["language"],
+        "inLanguage": edition.content.language,
         "version": edition.number,
         "dateModified": edition.published_at.isoformat(),
         "mainEntity": [
             {
                 "@type": "Question",
-                "name": edition.content["question"],
+                "name": edition.content.question,
                 "acceptedAnswer": {"@type": "Answer", "text": answer_text(edition.content), **_citation(edition)},
             }
         ],
@@ -41,13 +41,13 @@ def faq_page(edition, address):
 
 def _citation(edition):
     """The sources that an answer names, if any."""
-    named = {reference.source["key"]: reference.source for reference in edition.sources}
+    named = {reference.source.key: reference.source for reference in edition.sources}
     works = [
         {
             "@type": "CreativeWork",
-            "name": source["title"],
-            **({"url": source["address"]} if source["address"] else {}),
-            **({"publisher": {"@type": "Organization", "name": source["publisher"]}} if source["publisher"] else {}),
+            "name": source.title,
+            **({"url": source.address} if source.address else {}),
+            **({"publisher": {"@type": "Organization", "name": source.publisher}} if source.publisher else {}),
         }
         for source in named.values()
     ]

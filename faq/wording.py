@@ -67,8 +67,8 @@ class Finding:
 
 def review(content):
     """All findings about an answer, in reading order."""
-    texts = [(None, content["question"]), (None, content["short_answer"])]
-    texts += [(block["key"], contents.said(block)) for block in content["blocks"]]
+    texts = [(None, content.question), (None, content.short_answer)]
+    texts += [(block.key, contents.said(block)) for block in content.blocks]
     texts = [(key, text) for key, text in texts if text]
     whole = "\n".join(text for _, text in texts)
     findings, parts = [], []
@@ -81,7 +81,7 @@ def review(content):
             if len(words) > LONG_SENTENCE
         ]
     findings += _abbreviations(texts, whole)
-    findings += _points(content["blocks"])
+    findings += _points(content.blocks)
     answer = "\n".join(text for _, text in texts[1:])
     sentence_words = [words for part in parts[1:] for _, words in part]
     words = [word for some in sentence_words for word in some]
@@ -148,12 +148,12 @@ def _abbreviations(texts, whole):
 def _points(blocks):
     first = {}
     for block, after in zip_longest(blocks, blocks[1:]):
-        folded = " ".join(_WORD.findall(f"{block['label']} {block['text']}".lower()))
+        folded = " ".join(_WORD.findall(f"{block.label} {block.text}".lower()))
         if folded and folded in first:
-            yield Finding(DUPLICATE, block["key"], shorten(block["text"]), f"Point {first[folded]} says the same.")
-        first.setdefault(folded, block["key"])
-        if not block["text"] and not (after and after["depth"]):
-            yield Finding(EMPTY, block["key"], block["label"], "Write something, or nest bullets under it.")
+            yield Finding(DUPLICATE, block.key, shorten(block.text), f"Point {first[folded]} says the same.")
+        first.setdefault(folded, block.key)
+        if not block.text and not (after and after.depth):
+            yield Finding(EMPTY, block.key, block.label, "Write something, or nest bullets under it.")
 
 
 @lru_cache(maxsize=20_000)

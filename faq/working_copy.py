@@ -1,6 +1,7 @@
 """The working copy: how it reads as an edition's content, and what must be noted whenever it changes."""
 
 from collections import defaultdict
+from dataclasses import asdict
 
 from django.db import connection, transaction
 
@@ -52,25 +53,25 @@ def content(question, points=None):
     A point's citations are those in its attribute `known_citations` if it has one: read already, or not saved yet."""
     points = points_of(question) if points is None else points
     ordinals = contents.ordinals([(point.kind, point.depth, point.numbering) for point in points])
-    return {
-        "question": question.text,
-        "short_answer": question.short_answer,
-        "jurisdiction": question.collection.jurisdiction,
-        "language": question.collection.language,
-        "blocks": [
-            {
-                "key": point.key,
-                "kind": point.kind,
-                "ordinal": ordinal,
-                "depth": point.depth,
-                "label": point.label,
-                "text": point.text,
-                **({"markup": True} if markup.is_marked(point.text) else {}),
-                "citations": [citation.as_content() for citation in _citations(point)],
-            }
+    return contents.Content(
+        question=question.text,
+        short_answer=question.short_answer,
+        jurisdiction=question.collection.jurisdiction,
+        language=question.collection.language,
+        blocks=tuple(
+            contents.Block(
+                key=point.key,
+                kind=point.kind,
+                text=point.text,
+                label=point.label,
+                ordinal=ordinal,
+                depth=point.depth,
+                markup=markup.is_marked(point.text),
+                citations=tuple(citation.as_content() for citation in _citations(point)),
+            )
             for point, ordinal in zip(points, ordinals, strict=True)
-        ],
-    }
+        ),
+    )
 
 
 def _citations(point):
@@ -89,7 +90,7 @@ def fingerprint(question):
         sorted(question.related.values_list("pk", flat=True)),
         question.check_every,
     ]
-    return contents.digest([content(question), found_by])
+    return contents.digest_of([contents.digest(content(question)), found_by])
 
 
 def note(question, working, by=None):
@@ -104,7 +105,7 @@ def note(question, working, by=None):
         question.contributors = [*question.contributors, who]
     question.digest = digest
     question.findings = len(wording.review(working))
-    question.unsourced = sum(not block["citations"] for block in working["blocks"])
+    question.unsourced = sum(not block.citations for block in working.blocks)
     question.note_state()
     if question.state == Question.State.PUBLIC:
         end_review(question)
@@ -166,16 +167,16 @@ def write_points(pairs):
 
 def write_content(question, edition_content):
     """Put an edition's words and citations into the working copy (see `refresh` for what must follow)."""
-    question.text, question.short_answer = edition_content["question"], edition_content["short_answer"]
+    question.text, question.short_answer = edition_content.question, edition_content.short_answer
     question.save(update_fields=["text", "short_answer"])
-    blocks = edition_content["blocks"]
+    blocks = edition_content.blocks
     numberings = contents.numberings(contents.seed_question(question.number, edition_content).blocks)
     points = [
         AnswerPoint(
             question=question,
             position=position,
             numbering=numbering,
-            **{name: block[name] for name in ("key", "kind", "depth", "label", "text")},
+            **{name: getattr(block, name) for name in ("key", "kind", "depth", "label", "text")},
         )
         for position, (block, numbering) in enumerate(zip(blocks, numberings, strict=True), start=1)
     ]
@@ -183,7 +184,7 @@ def write_content(question, edition_content):
     stored = {point.key: point for point in question.points.all()}
     Citation.objects.filter(point__question=question).delete()
     for block in blocks:
-        for citation in block["citations"]:
-            source, _ = Source.objects.get_or_create(key=citation["source"]["key"], defaults=citation["source"])
-            facts = {name: citation[name] for name in ("place", "quotation", "consulted")}
-            Citation.objects.create(point=stored[block["key"]], source=source, **facts)
+        for citation in block.citations:
+            source, _ = Source.objects.get_or_create(key=citation.source.key, defaults=asdict(citation.source))
+            facts = {name: getattr(citation, name) for name in ("place", "quotation", "consulted")}
+            Citation.objects.create(point=stored[block.key], source=source, **facts)

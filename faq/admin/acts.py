@@ -98,7 +98,7 @@ def act(permission):
 
 def _seen(question):
     """What a page showed of a question, for telling whether it still is so."""
-    return contents.digest([working_copy.fingerprint(question), question.live_id, question.seed_conflict])
+    return contents.digest_of([working_copy.fingerprint(question), question.live_id, question.seed_conflict])
 
 
 def wrote(user, question):
@@ -162,7 +162,7 @@ class ActPages:
         number = request.GET.get("edition", "")
         edition = get_object_or_404(question.editions, number=number) if number.isdecimal() else question.live
         working = working_copy.content(question)
-        before = edition.content if edition else {"question": "", "short_answer": "", "blocks": []}
+        before = edition.content if edition else contents.Content("")
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

@@ -3,6 +3,7 @@
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.db.models.expressions import Col
 from django.urls import reverse
 
 from faq import content as contents
@@ -15,6 +16,25 @@ class Sealed(ValidationError):
 
 
 SEALED = "An edition is a record of what the public was shown, so it is never changed or deleted. Publish a new one."
+
+
+class ContentField(models.JSONField):
+    """A `faq.content.Content`, stored as JSON."""
+
+    def from_db_value(self, value, expression, connection):
+        value = super().from_db_value(value, expression, connection)
+        # A path into the JSON and other expressions give plain values.
+        return contents.from_dict(value) if isinstance(value, dict) and isinstance(expression, Col) else value
+
+    def to_python(self, value):
+        return contents.from_dict(value) if isinstance(value, dict) else value
+
+    def get_db_prep_value(self, value, connection, prepared=False):
+        value = contents.as_dict(value) if isinstance(value, contents.Content) else value
+        return super().get_db_prep_value(value, connection, prepared)
+
+    def value_to_string(self, obj):
+        return contents.as_dict(self.value_from_object(obj))
 
 
 class EditionQuerySet(models.QuerySet):
@@ -47,7 +67,7 @@ class Edition(NaturalKey):
 
     question = models.ForeignKey("faq.Question", models.PROTECT, related_name="editions", editable=False)
     number = models.PositiveIntegerField(editable=False)
-    content = models.JSONField(editable=False)  # see `faq.content`
+    content = ContentField(editable=False)
     digest = models.CharField(max_length=64, editable=False)  # SHA-256 of the content
     change_note = models.TextField(editable=False)
     meaning_changed = models.BooleanField(default=True, editable=False)
@@ -87,15 +107,15 @@ class Edition(NaturalKey):
 
     @property
     def outline(self):
-        return contents.outline(contents.with_references(self.content["blocks"]))
+        return contents.outline(self.content.blocks)
 
     @property
     def sources(self):
-        return contents.sources(self.content["blocks"])
+        return contents.sources(self.content.blocks)
 
     @property
     def names_a_source(self):
-        return any(block["citations"] for block in self.content["blocks"])
+        return any(contents.citations(self.content.blocks))
 
     @property
     def excerpt(self):

@@ -80,7 +80,7 @@ class Source(NaturalKey):
 
     def as_content(self):
         """What an edition keeps of it, so that what readers saw stands even when this row changes."""
-        return {name: getattr(self, name) for name in ("key", "title", "publisher", "kind", "address", "archived")}
+        return contents.Source(self.key, self.title, self.publisher, self.kind, self.address, self.archived)
 
 
 class Citation(NaturalKey):
@@ -119,12 +119,7 @@ class Citation(NaturalKey):
             raise ValidationError(errors)
 
     def as_content(self):
-        return {
-            "source": self.source.as_content(),
-            "place": self.place,
-            "quotation": self.quotation,
-            "consulted": self.consulted.isoformat(),
-        }
+        return contents.Citation(self.source.as_content(), self.consulted.isoformat(), self.place, self.quotation)
 
 
 def _problem(text):

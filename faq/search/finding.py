@@ -102,17 +102,17 @@ class Search:
         """The question with `marked` (its words), `passage` (both HTML) and `anchor`, which leads to the passage."""
         content, wanted = question.live.content, set(self.plan.stems)
         lines = self._texts[question.pk].points.split("\n")
-        values = [passage(self.plan, line.split()) for line in lines[: len(content["blocks"])]]
+        values = [passage(self.plan, line.split()) for line in lines[: len(content.blocks)]]
         best = max(values, default=0)
         text, question.anchor = question.live.excerpt, ""
-        short = content["short_answer"]
+        short = content.short_answer
         if short and passage(self.plan, reading.stems(short)) >= best:
             text = short
         elif best:
-            block = content["blocks"][values.index(best)]
-            text, question.anchor = contents.said(block), f"#p{block['key']}"
+            block = content.blocks[values.index(best)]
+            text, question.anchor = contents.said(block), f"#p{block.key}"
         question.passage = highlight.mark(text, wanted, PASSAGE)
-        question.marked = highlight.mark(content["question"], wanted)
+        question.marked = highlight.mark(content.question, wanted)
         return question
 
     @cached_property

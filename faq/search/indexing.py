@@ -56,11 +56,11 @@ def entry(question, found_by):
     """The unsaved `SearchText` of a question with a live edition, found also by these words of tags and topics."""
     content = question.live.content
     texts = {
-        "title": [content["question"]],
-        "short": [content["short_answer"]],
-        "labels": [block["label"] for block in content["blocks"]],
+        "title": [content.question],
+        "short": [content.short_answer],
+        "labels": [block.label for block in content.blocks],
         "found_by": sorted(found_by),
-        "points": [contents.said(block) for block in content["blocks"]],
+        "points": [contents.said(block) for block in content.blocks],
     }
     read = {name: [reading.words(line) for line in lines] for name, lines in texts.items()}
     every = {word for lines in read.values() for line in lines for word in line}

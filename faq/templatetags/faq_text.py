@@ -17,4 +17,4 @@ def kind_of_source(kind):
 @register.filter
 def text_of(block):
     """A block's text, with its markup if it has any."""
-    return markup.render_line(block["text"]) if block.get("markup") else block["text"]
+    return markup.render_line(block.text) if block.markup else block.text

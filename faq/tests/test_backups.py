@@ -43,7 +43,7 @@ def test_a_backup_is_made_proved_and_put_back(library, editor, publisher):
     assert BackupProof.objects.get().name == path.name and backups.age() == 0
     publishing.withdraw(question(), because="A mistake.", by=publisher)
     told = run("restore_backup", path, yes=True)
-    assert question().live.content["blocks"][0]["text"] == "Four weeks."
+    assert question().live.content.blocks[0].text == "Four weeks."
     assert log.verify().head == head and log.verify().problems == []
     with pytest.raises(Exception, match="only ever added to"):
         connection.cursor().execute("DELETE FROM faq_event")  # the restored database guards itself, too

@@ -1,3 +1,7 @@
+import hashlib
+import json
+from dataclasses import dataclass, replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,21 +13,78 @@ pytestmark = pytest.mark.pure
 
 
 def block(key, kind, text, ordinal=None, depth=0, label=""):
-    return {
-        "key": key, "kind": kind, "ordinal": ordinal, "depth": depth, "label": label, "text": text, "citations": []
-    }  # fmt: skip
+    return contents.Block(key, kind, text, label, ordinal, depth)
 
 
 def content(*blocks, question="Who may borrow a book?", short_answer=""):
-    return {
-        "question": question, "short_answer": short_answer, "jurisdiction": "", "language": "en", "blocks": list(blocks)
-    }  # fmt: skip
+    return contents.Content(question, short_answer, blocks=blocks)
 
 
-def test_digest_does_not_depend_on_the_order_of_keys():
-    one = content(block(1, "paragraph", "Anyone."))
-    assert contents.digest(one) == contents.digest(dict(reversed(one.items())))
-    assert contents.digest(one) != contents.digest(content(block(2, "paragraph", "Anyone.")))
+SOURCED = replace(
+    block(2, "numbered", "Free.", 1, label="Card"),
+    citations=(contents.Citation(contents.Source("rules", "Rules"), "2026-05-03", "rule 4", "free of charge"),),
+)
+STORED = {
+    "format": 1,
+    "question": "Who may borrow a book?",
+    "blocks": [
+        {"key": 1, "kind": "paragraph", "text": "Anyone."},
+        {
+            "key": 2,
+            "kind": "numbered",
+            "text": "Free.",
+            "label": "Card",
+            "ordinal": 1,
+            "citations": [
+                {
+                    "source": {"key": "rules", "title": "Rules"},
+                    "consulted": "2026-05-03",
+                    "place": "rule 4",
+                    "quotation": "free of charge",
+                }
+            ],
+        },
+    ],
+}
+
+
+def test_content_is_stored_without_defaults_and_read_again():
+    one = content(block(1, "paragraph", "Anyone."), SOURCED)
+    assert contents.as_dict(one) == STORED
+    assert contents.from_dict(STORED) == one
+
+
+@pytest.mark.parametrize(
+    "change", [{"format": 2}, {"format": None}, {"colour": "red"}, {"blocks": [{"key": 1}]}, {"blocks": 3}]
+)
+def test_content_of_another_form_is_refused(change):
+    with pytest.raises(ValueError, match="content"):
+        contents.from_dict(STORED | change)
+    with pytest.raises(ValueError, match="content"):
+        contents.from_dict({})
+
+
+def test_digest_is_that_of_the_canonical_json_and_differs_with_each_fact():
+    one = content(block(1, "paragraph", "Anyone."), SOURCED)
+    text = json.dumps(STORED | {"format": None}, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    canonical = text.replace('"format":null,', "")
+    assert contents.digest(one) == hashlib.sha256(canonical.encode()).hexdigest()
+    assert contents.digest(one) != contents.digest(content(block(1, "paragraph", "Anyone."), replace(SOURCED, depth=1)))
+
+
+def test_a_field_that_is_added_with_a_default_changes_no_digest_and_no_stored_form(monkeypatch):
+    before = contents.digest(content(block(1, "paragraph", "Anyone."), SOURCED))
+
+    @dataclass(frozen=True)
+    class Longer(contents.Block):
+        note: str = ""
+
+    monkeypatch.setattr(contents, "Block", Longer)
+    longer = contents.from_dict(STORED)
+    assert longer.blocks[0].note == "" and contents.as_dict(longer) == STORED
+    assert contents.digest(longer) == before
+    noted = replace(longer, blocks=(replace(longer.blocks[0], note="New."), *longer.blocks[1:]))
+    assert contents.as_dict(noted)["blocks"][0]["note"] == "New." and contents.digest(noted) != before
 
 
 def test_a_list_counts_on_over_its_nested_bullets_and_starts_again_after_a_paragraph():
@@ -65,7 +126,7 @@ def test_outline_groups_lists_and_nests_bullets():
             block(10, "bullet", "y"),
         ]
     )
-    shape = [(g.kind, g.start, [(i.block["key"], [n["key"] for n in i.nested]) for i in g.items]) for g in groups]
+    shape = [(g.kind, g.start, [(i.block.key, [n.block.key for n in i.nested]) for i in g.items]) for g in groups]
     assert shape == [
         ("paragraph", None, [(1, [])]),
         ("numbered", 1, [(2, [3]), (4, [])]),

@@ -79,6 +79,6 @@ def test_thirty_long_points_that_changed_throughout_are_compared_in_bounded_time
     begun = perf_counter()
     lines = diffing.compare(old, new)
     assert perf_counter() - begun < 3
-    for line, before, after in zip(lines[1:], old["blocks"], new["blocks"], strict=True):
-        assert "".join(t for state, t in line.parts if state != ADDED).split() == before["text"].split()
-        assert "".join(t for state, t in line.parts if state != REMOVED).split() == after["text"].split()
+    for line, before, after in zip(lines[1:], old.blocks, new.blocks, strict=True):
+        assert "".join(t for state, t in line.parts if state != ADDED).split() == before.text.split()
+        assert "".join(t for state, t in line.parts if state != REMOVED).split() == after.text.split()

@@ -83,7 +83,7 @@ def test_turns_that_came_in_by_other_ways_reach_no_page(library, publisher, clie
         response = visitor.get(address, follow=True)
         assert not [turn for turn in TURNING if turn in response.content.decode()], address
         assert int(response.headers.get("Content-Length", len(response.content))) == len(response.content)
-    assert question().live.content["question"] == f"How {OVERRIDE}long?"  # what was sealed stays as it was
+    assert question().live.content.question == f"How {OVERRIDE}long?"  # what was sealed stays as it was
 
 
 def test_words_of_another_direction_keep_to_themselves(library, publisher, client):

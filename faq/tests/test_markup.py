@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -99,21 +100,13 @@ def test_nobody_finds_an_answer_by_the_address_of_its_links(marked, client):
 
 def test_an_edition_from_before_shows_what_it_showed(marked, client):
     """Text that was published as plain words stays plain words, whatever it looks like now."""
-    plain = {
-        "key": 1,
-        "kind": "paragraph",
-        "ordinal": None,
-        "depth": 0,
-        "label": "",
-        "text": "a *b* c",
-        "citations": [],
-    }
+    plain = contents.Block(1, "paragraph", "a *b* c")
     assert contents.said(plain) == "a *b* c"
-    assert contents.said(plain | {"markup": True}) == "a b c"
+    assert contents.said(replace(plain, markup=True)) == "a b c"
 
 
 def test_a_seed_file_keeps_its_marks(client, db):
     collection = import_text("1. May I?\nYes, *always*.\n", publish=True).collection
     edition = collection.questions.get().live
-    assert edition.content["blocks"][0]["text"] == "Yes, *always*." and edition.content["blocks"][0]["markup"]
+    assert edition.content.blocks[0].text == "Yes, *always*." and edition.content.blocks[0].markup
     assert "Yes, <em>always</em>." in client.get(collection.questions.get().get_absolute_url()).content.decode()

@@ -31,21 +31,16 @@ def test_publishing_seals_the_working_copy(library, publisher):
     assert question().state == "changed"
     edition = publishing.publish(question(), by=publisher, note=" Now\nfour weeks. ")
     assert (edition.number, edition.change_note) == (2, "Now four weeks.")
-    assert edition.content == {
-        "question": "How long may I keep a book?",
-        "short_answer": "",
-        "jurisdiction": "Springfield",
-        "language": "en",
-        "blocks": [
-            {"key": 1, "kind": "paragraph", "ordinal": None, "depth": 0, "label": "", "text": "Four weeks.",
-             "citations": []}
-        ],
-    }  # fmt: skip
+    assert edition.content == contents.Content(
+        "How long may I keep a book?",
+        jurisdiction="Springfield",
+        blocks=(contents.Block(1, "paragraph", "Four weeks."),),
+    )
     assert edition.digest == contents.digest(edition.content)
     assert edition.approved_by == {"id": publisher.pk, "name": "Pat"}
     assert not edition.imported
     assert question().live == edition and question().state == "public"
-    assert question().editions.get(number=1).content["blocks"][0]["text"].startswith("Three weeks.")
+    assert question().editions.get(number=1).content.blocks[0].text.startswith("Three weeks.")
 
 
 def test_a_log_in_name_is_never_part_of_a_public_record(library, publisher):

@@ -237,10 +237,7 @@ def test_1_no_unpublished_word_is_indexed_found_or_offered(half_hidden, client):
     def words_of(questions, contents):
         rows = [row for model in (Topic, Tag) for row in model.objects.all() if _of(row) & set(questions)]
         names = [text for row in rows for text in (row.name, getattr(row, "description", ""))]
-        texts = [
-            [c["question"], c["short_answer"], *(t for b in c["blocks"] for t in (b["label"], b["text"]))]
-            for c in contents
-        ]
+        texts = [[c.question, c.short_answer, *(t for b in c.blocks for t in (b.label, b.text))] for c in contents]
         return set(reading.words(" ".join([*names, *(text for some in texts for text in some)])))
 
     def _of(row):

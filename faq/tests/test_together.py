@@ -136,8 +136,8 @@ def test_an_import_a_save_and_a_changed_source_do_not_stop_each_other(library, e
     assert [result for result in results if isinstance(result, Exception)] == []
     assert results[1].status_code == 302
     assert question(3).points.get().text == "Yes, with a roof."
-    assert question(2).live.content["blocks"][0]["text"].startswith("Four weeks")
-    assert working_copy.content(question(1))["blocks"][0]["citations"][0]["source"]["title"] == f"Rules {repeat}"
+    assert question(2).live.content.blocks[0].text.startswith("Four weeks")
+    assert working_copy.content(question(1)).blocks[0].citations[0].source.title == f"Rules {repeat}"
     assert log.verify().problems == []
 
 
@@ -155,7 +155,7 @@ def test_what_is_published_is_what_the_page_showed_whoever_saves_meanwhile(libra
     )
     assert [result for result in results if isinstance(result, Exception)] == []
     editions = list(row.editions.order_by("number").values_list("content", flat=True))
-    assert [edition["blocks"][0]["text"] for edition in editions[1:]] in ([], ["Seen words."])
+    assert [edition.blocks[0].text for edition in editions[1:]] in ([], ["Seen words."])
     assert log.verify().problems == []
 
 

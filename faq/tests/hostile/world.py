@@ -100,7 +100,7 @@ def build(imported):
         note = Note.objects.create(collection=collection, kind="<xinj>", text=text)
         note.questions.add(collection.questions.first())
     edition = collection.questions.get(number=1).live
-    reports = [reporting.store(edition, edition.content["blocks"][0]["key"], text) for text in STORED]
+    reports = [reporting.store(edition, edition.content.blocks[0].key, text) for text in STORED]
     other = world.people["publisher"]
     # (Of somebody who is not among the visitors: whoever has a device is asked for a code.)
     phone = TOTPDevice.objects.create(user=evil, name=STORED[0][:64])
