@@ -9,15 +9,14 @@ import difflib
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
-from types import SimpleNamespace
 
 from django.db import transaction
 from django.db.models import Max
 from taggit.models import Tag
 
 from . import content as contents
-from . import log, publishing, rows, seedfile, working_copy
-from .models import Collection, Event, Note, Question, QuestionTag, Topic, places
+from . import log, publishing, seedfile, working_copy
+from .models import AnswerPoint, Collection, Event, Note, Question, QuestionTag, Topic, places
 
 BATCH = 500
 """Questions that are held in memory at once."""
@@ -165,18 +164,17 @@ class _Labels:
 
     def attach(self, questions):
         """Give new questions their topics and tags."""
-        of_topics = [
-            SimpleNamespace(question_id=question.pk, topic_id=topic.pk)
+        has_topic = Question.topics.through
+        has_topic.objects.bulk_create(
+            has_topic(question=question, topic=topic)
             for question in questions
             for topic in self.topics.get(question.number, [])
-        ]
-        tagged = [
-            SimpleNamespace(content_object_id=question.pk, tag_id=tag.pk)
+        )
+        QuestionTag.objects.bulk_create(
+            QuestionTag(content_object=question, tag=tag)
             for question in questions
             for tag in self.tags.get(question.number, [])
-        ]
-        rows.insert(Question.topics.through, of_topics)
-        rows.insert(QuestionTag, tagged)
+        )
 
 
 def _import_batch(batch, collection, labels, report, publish):
@@ -213,9 +211,10 @@ def _import_batch(batch, collection, labels, report, publish):
         working_copy.note(question, working[question])
         if not _people_published(question, theirs):
             question.imported = theirs
-    rows.insert(Question, new)
+    Question.objects.bulk_create(new)
     labels.attach(new)
-    rows.update(Question, touched, ["text", "last_key", "imported", "seed_conflict", *working_copy.NOTED])
+    changed = ["text", "last_key", "imported", "seed_conflict", *working_copy.NOTED]
+    Question.objects.bulk_update(touched, changed)
     working_copy.write_points([(question, points) for question, points, _ in written])
     outcomes = dict(report.outcomes[-len(batch) :])
     log.append(
@@ -250,21 +249,6 @@ def _as_text(question):
     return f"{text}(sourced by an editor)\n" if any(contents.citations(content.blocks)) else text
 
 
-@dataclass(slots=True)
-class _Point:
-    """What is to become a row of `AnswerPoint`. An instance of that takes ten times as long to make."""
-
-    question_id: int
-    key: int
-    position: int
-    kind: str
-    depth: int
-    numbering: str
-    label: str
-    text: str
-    known_citations: tuple = ()  # a text that an editor gave sources is never written over
-
-
 def _points(question, parsed):
     """The points of a parsed answer, with the keys of the points that they continue."""
     old = (
@@ -280,7 +264,12 @@ def _points(question, parsed):
             question.last_key += 1
             key = question.last_key
         label, text = seedfile.split_label(block.text)
-        points.append(_Point(question.pk, key, position, block.kind, block.depth, numbering, label, text))
+        point = AnswerPoint(
+            question=question, key=key, position=position, kind=block.kind, depth=block.depth, numbering=numbering,
+            label=label, text=text,
+        )  # fmt: skip
+        point.known_citations = ()  # an import never writes over a text that has sources
+        points.append(point)
     return points
 
 

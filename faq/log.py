@@ -9,7 +9,6 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from hashlib import sha256
 from operator import attrgetter
-from types import SimpleNamespace
 
 from django.db import connection, transaction
 from django.db.models import TextField
@@ -17,7 +16,6 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from . import content as contents
-from . import rows
 from .models import Collection, Edition, Event, Question
 
 _LOCK = 0x5EA1ED  # of PostgreSQL's advisory locks; any number that nothing else here uses
@@ -53,13 +51,14 @@ def append(*entries):
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("An entry is added together with what it tells of.")
     if connection.vendor == "postgresql":
-        rows.fetch("SELECT pg_advisory_xact_lock(%s)", _LOCK)
-    last = rows.fetch("SELECT number, hash FROM faq_event ORDER BY number DESC LIMIT 1")
-    number, previous = last[0] if last else (0, "")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    last = Event.objects.order_by("-number").values_list("number", "hash").first()
+    number, previous = last or (0, "")
     now, events = timezone.now(), []
     for entry in entries:
         number += 1
-        event = SimpleNamespace(
+        event = Event(
             number=number,
             at=now,
             by=entry.by,
@@ -71,7 +70,7 @@ def append(*entries):
         )
         event.hash = previous = hash_of(event)
         events.append(event)
-    rows.insert(Event, events)
+    Event.objects.bulk_create(events)
 
 
 @transaction.atomic

@@ -8,7 +8,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from . import content as contents
-from . import log, rows, search, seedfile, topics, wording, working_copy
+from . import log, search, seedfile, topics, wording, working_copy
 from .log import Entry, signature
 from .models import Check, Edition, Event, Question, Source
 from .working_copy import locked
@@ -139,7 +139,7 @@ def seal_imported(working):
 
 def seal(pairs, override=""):
     """Store the editions of (question, edition) pairs and make each one live."""
-    rows.insert_with_keys(edition for _, edition in pairs)
+    Edition.objects.bulk_create([edition for _, edition in pairs])
     entries = []
     for question, edition in pairs:
         question.live, question.digest = edition, edition.digest
@@ -262,7 +262,7 @@ def problem_with(content):
 
 def last_number(question):
     """The number of the question's latest edition, or 0."""
-    return rows.fetch("SELECT max(number) FROM faq_edition WHERE question_id = %s", question.pk)[0][0] or 0
+    return question.editions.aggregate(last=Max("number"))["last"] or 0
 
 
 def _add_contributors(question, people):
@@ -283,6 +283,6 @@ def _store(questions):
         if question.state == Question.State.PUBLIC:
             working_copy.end_review(question)
     fields = ["live", "withdrawn_at", "withdrawn_because", "unconfirmed", "checked_on", "check_due"]
-    rows.update(Question, questions, [*fields, *working_copy.NOTED])
+    Question.objects.bulk_update(questions, [*fields, *working_copy.NOTED], batch_size=working_copy.BATCH)
     topics.note_public(question.pk for question in questions if question.live)
     search.index(questions)

@@ -1,12 +1,11 @@
 """The working copy: how it reads as an edition's content, and what must be noted whenever it changes."""
 
-from collections import defaultdict
 from dataclasses import asdict
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from . import content as contents
-from . import log, markup, rows, wording
+from . import log, markup, wording
 from .log import Entry, signature
 from .models import AnswerPoint, Citation, Event, Question, Source
 
@@ -17,34 +16,21 @@ NOTED = [
 
 BATCH = 500
 
-# As `question.points.prefetch_related("citations")` would read them.
-_POINTS = "SELECT * FROM faq_answerpoint WHERE question_id = %s ORDER BY position, id"
-_CITATIONS = """
-SELECT faq_citation.* FROM faq_citation JOIN faq_answerpoint point ON point.id = faq_citation.point_id
-WHERE point.question_id = %s ORDER BY faq_citation.id
-"""
-
 
 def locked(question):
     """The question's row as it is now, held until the transaction ends, so that two acts cannot cross."""
     # First the lock, then the row: a query that does both and had to wait would join the new row with old others.
-    # No lock on the key: foreign keys that are looked at when others commit would wait for it, and both for each other.
-    if connection.features.has_select_for_update:  # on SQLite, whoever has begun a transaction is alone
-        rows.fetch("SELECT 1 FROM faq_question WHERE id = %s FOR NO KEY UPDATE", question.pk)
+    # No lock on the key, since checks of foreign keys at the end of other transactions would wait for it: a deadlock.
+    # SQLite ignores the lock: a transaction that writes is alone.
+    Question.objects.order_by().select_for_update(no_key=True).values_list("pk").get(pk=question.pk)
     return Question.objects.select_related("collection", "live").get(pk=question.pk)
 
 
 def points_of(question):
     """The question's points in order, with what they rest on: those that were fetched with it, if they were."""
-    if "points" in getattr(question, "_prefetched_objects_cache", {}):
-        return list(question.points.all())
-    cited = defaultdict(list)
-    for citation in Citation.objects.raw(_CITATIONS, [question.pk]).prefetch_related("source"):
-        cited[citation.point_id].append(citation)
-    points = list(AnswerPoint.objects.raw(_POINTS, [question.pk]))
-    for point in points:
-        point.known_citations = cited[point.pk]
-    return points
+    if "points" not in getattr(question, "_prefetched_objects_cache", {}):
+        return list(question.points.prefetch_related("citations__source"))
+    return list(question.points.all())
 
 
 def content(question, points=None):
@@ -125,7 +111,7 @@ def refresh(question, by=None, also=()):
     `by` is who changed it (None for a command), `also` the names of other fields that they changed."""
     row = locked(question)
     changed = note(row, content(row), by)
-    rows.update(Question, [row], NOTED)
+    row.save(update_fields=NOTED)
     for name in NOTED:
         setattr(question, name, getattr(row, name))
     if changed or also:
@@ -146,7 +132,7 @@ def refresh_many(questions, by=None):
         some = Question.objects.filter(pk__in=keys[start : start + BATCH]).order_by("pk")
         some = some.select_related("collection", "live").prefetch_related("points__citations__source")
         changed = [row for row in some if note(row, content(row), by)]
-        rows.update(Question, changed, NOTED)
+        Question.objects.bulk_update(changed, NOTED)
         log.append(*(Entry(Event.Act.SAVED, row, who, {"changed": ["words"]}) for row in changed))
         count += len(changed)
     return count
@@ -162,7 +148,9 @@ def write_points(pairs):
     gone = [pk for pk, *place in old.values_list("pk", "question_id", "key") if tuple(place) not in wanted]
     AnswerPoint.objects.filter(pk__in=gone).delete()
     words = ["position", "kind", "depth", "numbering", "label", "text"]
-    rows.insert(AnswerPoint, kept, unique=["question", "key"], update=words)
+    AnswerPoint.objects.bulk_create(
+        kept, batch_size=BATCH, update_conflicts=True, unique_fields=["question", "key"], update_fields=words
+    )
 
 
 def write_content(question, edition_content):

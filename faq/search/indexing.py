@@ -11,8 +11,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from faq import content as contents
-from faq import rows
-from faq.models import Question, SearchText, SearchWord
+from faq.models import Question, QuestionTag, SearchKey, SearchText, SearchWord
 
 from . import reading, typos
 from .stemming import stem
@@ -21,14 +20,6 @@ BATCH = 500
 FIELDS = ("title", "short", "labels", "found_by", "points")
 MAX_TEXT = 200_000
 """Of one field, in characters: PostgreSQL takes at most a megabyte of words for one row."""
-_KNOWN = "SELECT DISTINCT word FROM faq_searchkey WHERE word IN ({marks})"
-_FOUND_BY = """
-SELECT has.content_object_id, tag.name, '' FROM faq_questiontag has JOIN taggit_tag tag ON tag.id = has.tag_id
-WHERE has.content_object_id IN ({ids})
-UNION ALL
-SELECT has.question_id, topic.name, topic.description FROM faq_question_topics has
-JOIN faq_topic topic ON topic.id = has.topic_id WHERE has.question_id IN ({ids})
-"""
 
 
 @transaction.atomic(savepoint=False)
@@ -77,25 +68,25 @@ def entries(questions):
     """The unsaved `SearchText`s of questions with live editions."""
     names = defaultdict(set)
     ids = [question.pk for question in questions]
-    for pk, name, description in _of_questions(_FOUND_BY, ids):
-        names[pk].update((name, description))
+    for pk, name in QuestionTag.objects.filter(content_object__in=ids).values_list("content_object", "tag__name"):
+        names[pk].add(name)
+    topics = Question.topics.through.objects.filter(question__in=ids)
+    for pk, *words in topics.values_list("question", "topic__name", "topic__description"):
+        names[pk].update(words)
     return [entry(question, names[question.pk]) for question in questions]
 
 
 def _index(questions):
     ids = [question.pk for question in questions]
-    before = dict(_of_questions("SELECT question_id, words FROM faq_searchtext WHERE question_id IN ({ids})", ids))
+    before = dict(SearchText.objects.filter(question__in=ids).values_list("question", "words"))
     new = entries([question for question in questions if question.live_id])
     gone = before.keys() - {row.question_id for row in new}
     if gone:
         SearchText.objects.filter(question__in=gone).delete()
-    rows.insert(SearchText, new, unique=["question"], update=["edition", "words", *FIELDS])
+    SearchText.objects.bulk_create(
+        new, update_conflicts=True, unique_fields=["question"], update_fields=["edition", "words", *FIELDS]
+    )
     _count(before.values(), [row.words for row in new])
-
-
-def _of_questions(sql, ids):
-    """Rows of a query that names these questions as `{ids}`. (They are numbers of our own.)"""
-    return rows.fetch(sql.format(ids=", ".join(map(str, ids)))) if ids else []
 
 
 def _count(before, after):
@@ -112,7 +103,8 @@ def _count(before, after):
 
 def insert_words(counts):
     """Add rows of (word, stem, questions, firsts)."""
-    rows.write("INSERT INTO faq_searchword (word, stem, questions, firsts) VALUES (%s, %s, %s, %s)", tuple, counts)
+    names = ("word", "stem", "questions", "firsts")
+    SearchWord.objects.bulk_create((SearchWord(**dict(zip(names, row, strict=True))) for row in counts), BATCH)
 
 
 def countable(text):
@@ -127,11 +119,13 @@ def note_keys(words):
     known = set()
     words = sorted(words)
     for start in range(0, len(words), BATCH):
-        part = words[start : start + BATCH]
-        marks = ", ".join(["%s"] * len(part))
-        known.update(word for (word,) in rows.fetch(_KNOWN.format(marks=marks), *part))
-    keys = ((key, word) for word in words if word not in known for key in sorted(typos.keys(word)))
-    rows.write("INSERT INTO faq_searchkey (key, word) VALUES (%s, %s)", tuple, keys)
+        known.update(
+            SearchKey.objects.filter(word__in=words[start : start + BATCH]).values_list("word", flat=True).distinct()
+        )
+    SearchKey.objects.bulk_create(
+        (SearchKey(key=key, word=word) for word in words if word not in known for key in sorted(typos.keys(word))),
+        BATCH,
+    )
 
 
 def frequencies(stems):
