@@ -2,14 +2,17 @@
 
 import difflib
 import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from operator import itemgetter
 
 from . import content as contents
 from . import seedfile
 
 SAME, ADDED, REMOVED = "same", "added", "removed"
+
+Part = tuple[str, str]
+"""A state, one of the three above, and the text that has it."""
 
 PAIRS_OF_LINE, PAIRS_OF_ANSWER = 160_000, 1_000_000
 """Pairs of an old and a new word that are compared in one line and in one answer. difflib needs time in proportion to
@@ -27,20 +30,20 @@ class Line:
     kind: str
     key: int | None
     ordinal: int | None
-    parts: tuple
+    parts: tuple[Part, ...]
 
     @property
-    def changed(self):
+    def changed(self) -> bool:
         return any(state != SAME for state, _ in self.parts)
 
 
 class _Budget:
     """The pairs of words that may still be compared in one answer."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.left = PAIRS_OF_ANSWER
 
-    def allows(self, before, after):
+    def allows(self, before: list[str], after: list[str]) -> bool:
         """Whether two lists may be compared; counts them if so."""
         pairs = len(before) * len(after)
         if pairs > min(PAIRS_OF_LINE, self.left):
@@ -49,7 +52,7 @@ class _Budget:
         return True
 
 
-def words(old, new, budget=None):
+def words(old: str, new: str, budget: _Budget | None = None) -> tuple[Part, ...]:
     """The two texts as one run of [(SAME | ADDED | REMOVED, text)], removed words before those that replace them."""
     budget = budget or _Budget()
     before, after = _WORD.findall(old), _WORD.findall(new)
@@ -58,7 +61,9 @@ def words(old, new, budget=None):
     return tuple(_joined(_by_sentence(old, new, budget)))
 
 
-def _parts(before, after, replaced=None):
+def _parts(
+    before: list[str], after: list[str], replaced: Callable[[str, str], Iterable[Part]] | None = None
+) -> Iterator[Part]:
     """The differences of two lists of tokens. `replaced` says how a run that was replaced by another one is shown."""
     if before == after:
         if after:
@@ -73,15 +78,15 @@ def _parts(before, after, replaced=None):
             yield from _replaced("".join(before[i:j]), "".join(after[k:m]))
 
 
-def _replaced(old, new):
+def _replaced(old: str, new: str) -> Iterator[Part]:
     if old:
         yield REMOVED, old
     if new:
         yield ADDED, new
 
 
-def _by_sentence(old, new, budget):
-    def within(old, new):
+def _by_sentence(old: str, new: str, budget: _Budget) -> Iterator[Part]:
+    def within(old: str, new: str) -> Iterator[Part]:
         before, after = _WORD.findall(old), _WORD.findall(new)
         return _parts(before, after) if budget.allows(before, after) else _replaced(old, new)
 
@@ -89,13 +94,13 @@ def _by_sentence(old, new, budget):
     return _parts(before, after, within) if budget.allows(before, after) else _replaced(old, new)
 
 
-def _joined(parts):
+def _joined(parts: Iterable[Part]) -> Iterator[Part]:
     """The same parts, neighbours of one state as one."""
-    for state, run in groupby(parts, key=itemgetter(0)):
+    for state, run in groupby(parts, key=lambda part: part[0]):
         yield state, "".join(text for _, text in run)
 
 
-def compare(old, new):
+def compare(old: contents.Content, new: contents.Content) -> list[Line]:
     """Two contents as a list of `Line`: question, short answer, and all blocks of both in reading order.
 
     Blocks are the same if they have the same key, wherever they stand; one that only moved has no changed words."""
@@ -117,21 +122,22 @@ def compare(old, new):
     return lines
 
 
-def moved(old, new):
+def moved(old: contents.Content, new: contents.Content) -> bool:
     """Whether the blocks that both have stand in another order, or are of another kind or depth."""
     common = {block.key for block in old.blocks} & {block.key for block in new.blocks}
 
-    def shape(content):
+    def shape(content: contents.Content) -> list[tuple[int, str, int]]:
         return [(b.key, b.kind, b.depth) for b in content.blocks if b.key in common]
 
     return shape(old) != shape(new)
 
 
-def _lines(old, new, budget):
+def _lines(old: contents.Block | None, new: contents.Block | None, budget: _Budget) -> Iterator[Line]:
     """A block's words, and its sources if it names any."""
     block = new or old
-    texts = (seedfile.join_label(b.label, b.text) if b else "" for b in (old, new))
-    yield Line(block.kind, block.key, block.ordinal, words(*texts, budget))
-    cited = [contents.citations_line(b) if b else "" for b in (old, new)]
-    if any(cited):
-        yield Line("sources", block.key, None, words(*cited, budget))
+    assert block is not None  # noqa: S101
+    before, after = (seedfile.join_label(b.label, b.text) if b else "" for b in (old, new))
+    yield Line(block.kind, block.key, block.ordinal, words(before, after, budget))
+    before, after = (contents.citations_line(b) if b else "" for b in (old, new))
+    if before or after:
+        yield Line("sources", block.key, None, words(before, after, budget))

@@ -28,7 +28,9 @@ Everything but `title` may be left out.
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import seedfile
 
@@ -36,7 +38,7 @@ from . import seedfile
 class ManifestError(ValueError):
     """What is wrong with a manifest, as sentences in `problems`."""
 
-    def __init__(self, problems):
+    def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__(" ".join(problems))
 
@@ -79,7 +81,7 @@ class Manifest:
 
 _COLLECTION = {"title": True, "slug": False, "jurisdiction": False, "language": False, "origin": False,
                "description": False}  # fmt: skip
-_LISTS = {
+_LISTS: dict[str, tuple[type[Any], dict[str, bool]]] = {
     "topics": (Topic, {"slug": True, "name": True, "description": False}),
     "tags": (Tag, {"name": True}),
     "notes": (Note, {"kind": True, "text": True}),
@@ -88,7 +90,7 @@ SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 
-def parse(source):
+def parse(source: bytes) -> Manifest:
     """Read a manifest (bytes). Raises `ManifestError` with all that is wrong in it."""
     try:
         data = tomllib.loads(source.decode("utf-8-sig").replace("\r\n", "\n"))
@@ -97,7 +99,7 @@ def parse(source):
     except tomllib.TOMLDecodeError as error:
         raise ManifestError([f"The file is not TOML: {error}."]) from None
     problems = [f"“{name}” is not a part of a manifest." for name in data if name not in {"collection", *_LISTS}]
-    values = _fields(data.get("collection", {}), _COLLECTION, "[collection]", problems)
+    values: dict[str, Any] = _fields(data.get("collection", {}), _COLLECTION, "[collection]", problems)
     for name, (kind, fields) in _LISTS.items():
         rows = data.get(name, [])
         if not isinstance(rows, list):
@@ -117,10 +119,11 @@ def parse(source):
     raise ManifestError(problems)
 
 
-def misfits(manifest, document):
+def misfits(manifest: Manifest, document: seedfile.Document) -> tuple[list[str], list[str]]:
     """What does not fit between a manifest and its seed text, as (errors, warnings), two lists of sentences."""
     numbers = {question.number for question in document.questions}
-    errors, topics = [], Counter()
+    errors: list[str] = []
+    topics: Counter[int] = Counter()
     for entry, name in _entries(manifest):
         absent = [str(number) for number in entry.questions if number not in numbers]
         if absent:
@@ -142,13 +145,13 @@ def misfits(manifest, document):
     return errors, warnings
 
 
-def _entries(manifest):
+def _entries(manifest: Manifest) -> Iterator[tuple[Topic | Tag | Note, str]]:
     yield from ((topic, f"Topic “{topic.slug}”") for topic in manifest.topics)
     yield from ((tag, f"Tag “{tag.name}”") for tag in manifest.tags)
     yield from ((note, f"The note “{note.text[:40]}…”") for note in manifest.notes)
 
 
-def _fields(row, fields, place, problems):
+def _fields(row: Any, fields: dict[str, bool], place: str, problems: list[str]) -> dict[str, str]:
     """The named text values of `row`; `fields` says which are required."""
     if not isinstance(row, dict):
         problems.append(f"{place} is not a table.")
@@ -167,7 +170,7 @@ def _fields(row, fields, place, problems):
     return values
 
 
-def _numbers(row, name, place, problems):
+def _numbers(row: Any, name: str, place: int, problems: list[str]) -> tuple[int, ...]:
     numbers = row.get("questions", []) if isinstance(row, dict) else []
     if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
         problems.append(f"[[{name}]] {place} needs “questions” as a list of numbers, such as [1, 2].")
@@ -175,7 +178,7 @@ def _numbers(row, name, place, problems):
     return tuple(dict.fromkeys(numbers))
 
 
-def _contradictions(manifest):
+def _contradictions(manifest: Manifest) -> Iterator[str]:
     for what, values in (
         ("slug of a topic", [topic.slug for topic in manifest.topics]),
         ("tag", [tag.name.casefold() for tag in manifest.tags]),

@@ -4,6 +4,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import zip_longest
@@ -13,6 +14,9 @@ from . import content as contents
 GENERATOR, UNDATED, LONG, GRADE, ABBREVIATION, HEDGES, DUPLICATE, EMPTY = (
     "generator", "undated", "long", "grade", "abbreviation", "hedges", "duplicate", "empty"
 )  # fmt: skip
+
+Texts = list[tuple[int | None, str]]
+"""Keys of points, None for other texts, with their words."""
 
 KINDS = {
     GENERATOR: "A phrase of a text generator",
@@ -65,13 +69,14 @@ class Finding:
     why: str
 
 
-def review(content):
+def review(content: contents.Content) -> list[Finding]:
     """All findings about an answer, in reading order."""
-    texts = [(None, content.question), (None, content.short_answer)]
+    texts: Texts = [(None, content.question), (None, content.short_answer)]
     texts += [(block.key, contents.said(block)) for block in content.blocks]
     texts = [(key, text) for key, text in texts if text]
     whole = "\n".join(text for _, text in texts)
-    findings, parts = [], []
+    findings: list[Finding] = []
+    parts: list[list[tuple[str, list[str]]]] = []
     for key, text in texts:
         findings += _phrases(key, text)
         parts.append([(sentence, _WORD.findall(sentence)) for sentence in sentences(text)])
@@ -100,12 +105,12 @@ def review(content):
     return findings
 
 
-def reading_grade(text):
+def reading_grade(text: str) -> float:
     """Years of school that English text takes to read, by Flesch and Kincaid. 0 for no words."""
     return _grade(_WORD.findall(text), sum(len(sentences(line)) for line in text.splitlines()))
 
 
-def _grade(words, count):
+def _grade(words: list[str], count: int) -> float:
     """The same for the words of so many sentences."""
     if not words:
         return 0.0
@@ -113,7 +118,7 @@ def _grade(words, count):
     return max(0.0, 0.39 * len(words) / max(count, 1) + 11.8 * syllables / len(words) - 15.59)
 
 
-def sentences(text):
+def sentences(text: str) -> list[str]:
     """The sentences of one line of text."""
     parts, start = [], 0
     for end in _SENTENCE_END.finditer(text):
@@ -122,11 +127,11 @@ def sentences(text):
     return [part for part in [*parts, text[start:].strip()] if part]
 
 
-def shorten(text, length=80):
+def shorten(text: str, length: int = 80) -> str:
     return text if len(text) <= length else text[:length].rsplit(None, 1)[0] + " …"
 
 
-def _phrases(key, text):
+def _phrases(key: int | None, text: str) -> Iterator[Finding]:
     for match in _GENERATOR.finditer(text):
         yield Finding(GENERATOR, key, match[0], "Machines write like this. Say it plainly, or leave it out.")
     for match in _UNDATED.finditer(text):
@@ -135,8 +140,8 @@ def _phrases(key, text):
             yield Finding(UNDATED, key, match[0], "Since when, and as of which day? Readers may come years later.")
 
 
-def _abbreviations(texts, whole):
-    seen = set()
+def _abbreviations(texts: Texts, whole: str) -> Iterator[Finding]:
+    seen: set[str] = set()
     for key, text in texts:
         for name in _ABBREVIATION.findall(text):
             bare = name.removesuffix("s") if name[-1] == "s" else name
@@ -145,8 +150,8 @@ def _abbreviations(texts, whole):
             seen.add(bare)
 
 
-def _points(blocks):
-    first = {}
+def _points(blocks: Sequence[contents.Block]) -> Iterator[Finding]:
+    first: dict[str, int] = {}
     for block, after in zip_longest(blocks, blocks[1:]):
         folded = " ".join(_WORD.findall(f"{block.label} {block.text}".lower()))
         if folded and folded in first:
@@ -157,7 +162,7 @@ def _points(blocks):
 
 
 @lru_cache(maxsize=20_000)
-def _syllables(word):
+def _syllables(word: str) -> int:
     """About how many syllables an English word has: groups of vowels, without a silent e at the end."""
     groups = len(re.findall(r"[aeiouyáéíóúü]+", word))
     silent = re.search(r"[^aeiouyl]e(?:d|s)?$", word) and not re.search(r"[td]ed$|[sxz]es$|[cs]hes$", word)
