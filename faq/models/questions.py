@@ -87,7 +87,7 @@ class QuestionQuerySet(models.QuerySet):
     def for_list(self):
         """With all that a list of public answers shows, and no more: the rest is long."""
         shown = ["number", "checked_on", "check_due", "unconfirmed", "live__content", "live__imported"]
-        shown += ["live__number", "live__published_at"] + [
+        shown += ["live__number", "live__digest", "live__published_at"] + [
             f"collection__{name}" for name in ("slug", "title", "description", "language")
         ]
         return self.select_related("collection", "live").only(*shown).in_order()
