@@ -16,7 +16,7 @@ from taggit.models import Tag
 
 from . import content as contents
 from . import log, publishing, seedfile, working_copy
-from .models import AnswerPoint, Collection, Event, Note, Question, QuestionTag, Topic, places
+from .models import AnswerPoint, Collection, Event, Note, Question, QuestionTag, Topic
 
 BATCH = 500
 """Questions that are held in memory at once."""
@@ -190,9 +190,7 @@ def _import_batch(batch, collection, labels, report, publish):
         theirs = seedfile.render_question(parsed)
         if question is None:
             outcome = CREATED
-            question = Question(
-                pk=places.place(collection.pk, parsed.number), collection=collection, number=parsed.number
-            )
+            question = Question(collection=collection, number=parsed.number)
             new.append(question)
         else:
             question.collection = collection
@@ -207,11 +205,14 @@ def _import_batch(batch, collection, labels, report, publish):
         known[parsed.number] = question
     working = {}
     for question, points, theirs in written:
-        working[question] = working_copy.content(question, points)
-        working_copy.note(question, working[question])
+        working[question.number] = working_copy.content(question, points)
+        working_copy.note(question, working[question.number])
         if not _people_published(question, theirs):
             question.imported = theirs
     Question.objects.bulk_create(new)
+    for question, points, _ in written:
+        for point in points:
+            point.question_id = question.pk
     labels.attach(new)
     changed = ["text", "last_key", "imported", "seed_conflict", *working_copy.NOTED]
     Question.objects.bulk_update(touched, changed)
@@ -276,13 +277,13 @@ def _points(question, parsed):
 def _publish(questions, working, outcomes, report):
     """Seal what the seed made: never an editor's unpublished words, never what was withdrawn.
 
-    `working` are the contents of the working copies that were written, by question."""
+    `working` are the contents of the working copies that were written, by question number."""
     ready = []
     for question in questions:
         if outcomes[question.number] in (KEPT, CONFLICT) or question.state == Question.State.PUBLIC:
             continue
         shown = question.live.content.short_answer if question.live else ""
-        content = working.get(question) or working_copy.content(question)
+        content = working.get(question.number) or working_copy.content(question)
         problem = publishing.problem_with(content)
         if problem:
             report.held[question.number] = f"it cannot be shown like this ({problem.rstrip('.')})"

@@ -3,6 +3,7 @@
 Readers are not told apart, since no address is kept; so the limits are for all of them together.
 """
 
+import secrets
 from datetime import timedelta
 
 from django import forms
@@ -68,7 +69,7 @@ def store(edition, point, text):
     for period, most in LIMITS:
         if Report.objects.filter(received_at__gt=now - period).count() >= most:
             raise TooMany
-    return Report.objects.create(edition=edition, point=point, text=text)
+    return Report.objects.create(edition=edition, point=point, text=text, receipt=secrets.token_urlsafe(12))
 
 
 def forget_words():

@@ -18,13 +18,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from . import backups, diffing, drafts, failing, filters, paging, publishing, reporting, structured_data
-from .around import around
+from . import backups, diffing, drafts, failing, filters, paging, publishing, related, reporting, structured_data
 from .models import Collection, Edition, Question, Report, RetiredTopic, Topic
 
 PER_PAGE = 20
 ON_HOME = 50
 NEAREST = 5
+COUNTED = 1000
+"""Questions of a topic that the first page counts."""
 
 
 def public_page(view):
@@ -60,19 +61,16 @@ def home(request):
 
 
 @public_page
+@paging.numbered
 def question_list(request):
     wanted = filters.QuestionFilter(request.GET)
     facets = wanted.facets()
     chosen = [(facet["name"], choice) for facet in facets for choice in facet["choices"] if choice["chosen"]]
     search = wanted.search
     if search:
-        page = Paginator(search.ranked(wanted.rows.all), PER_PAGE).get_page(request.GET.get("page"))
-        total = paging.Total(page.paginator.count, more=False)
-    elif query := paging.moved(wanted.rows.all, PER_PAGE, request.GET, **wanted.rows.listed):
-        return _moved(request, query)
+        page = Paginator(search.ranked(wanted.qs.for_list()), PER_PAGE).get_page(request.GET.get("page"))
     else:
-        page = paging.Stretch(wanted.rows.all, PER_PAGE, request.GET, **wanted.rows.listed)
-        total = page.total = wanted.total
+        page = paging.page_of(wanted.qs.for_list(), PER_PAGE, request.GET)
     context = {
         "filter": wanted,
         "search": search,
@@ -80,7 +78,6 @@ def question_list(request):
         "chosen": [choice for _, choice in chosen],
         "kept": [(name, choice["value"]) for name, choice in chosen],
         "page": page,
-        "total": total,
         "nearest": _nearest(wanted) if search and not page.object_list else None,
     }
     response = render(request, "faq/question_list.html", context)
@@ -91,34 +88,32 @@ def question_list(request):
 
 
 @public_page
+@paging.numbered
 def topic(request, slug):
     subject = Topic.objects.filter(slug=slug, public_since__isnull=False).first()
     if subject is None:
         retired = get_object_or_404(RetiredTopic, slug=slug)
         return render(request, "faq/topic_retired.html", {"topic": retired}, status=410)
-    rows = filters.public(by="topic", topic=subject.pk)
-    if query := paging.moved(rows.all, PER_PAGE * 5, request.GET, **rows.listed):
-        return _moved(request, query)
-    page = paging.Stretch(rows.all, PER_PAGE * 5, request.GET, **rows.listed)
+    questions = filters.of_topic(Question.objects.public(), slug)
+    page = paging.page_of(questions.for_list(), PER_PAGE * 5, request.GET)
     return render(request, "faq/topic.html", {"topic": subject, "page": page})
 
 
 @public_page
+@paging.numbered
 def collection(request, collection):
     whole = get_object_or_404(Collection, slug=collection)
     if not whole.questions.ever_public().exists():
         raise Http404
-    questions = Question.objects.public().filter(collection=whole).for_list()
-    if query := paging.moved(questions, PER_PAGE * 5, request.GET):
-        return _moved(request, query)
-    page = paging.Stretch(questions, PER_PAGE * 5, request.GET)
+    questions = Question.objects.public().filter(collection=whole)
+    page = paging.page_of(questions.for_list(), PER_PAGE * 5, request.GET)
     return render(request, "faq/collection.html", {"collection": whole, "page": page})
 
 
 @public_page
 def question(request, collection, number, slug=""):
     """One answer. The number decides; a missing, old or wrong last part of the address leads to the right one."""
-    wanted = _known(collection, number, Question.objects.for_detail())
+    wanted = _known(collection, number, related.with_neighbours(Question.objects.for_detail()))
     if wanted.live is None:
         return _withdrawn(request, wanted)
     if request.path != wanted.get_absolute_url():
@@ -127,20 +122,21 @@ def question(request, collection, number, slug=""):
     context = {
         "question": wanted,
         "edition": wanted.live,
-        "around": around(wanted),
+        **related.beside(wanted),
         "data": structured_data.encode(structured_data.faq_page(wanted.live, request.build_absolute_uri(request.path))),
     }
     return render(request, "faq/question.html", context)
 
 
 @public_page
+@paging.numbered
 def history(request, collection, number):
     """The editions, newest first, each with what differs from the one before it."""
     wanted = _known(collection, number, Question.objects.for_detail())
     if wanted.live is None:
         return _withdrawn(request, wanted)
-    editions = wanted.editions.prefetch_related("checks")
-    page = paging.Stretch(editions, PER_PAGE, request.GET, descending=True)
+    editions = wanted.editions.order_by("-number").prefetch_related("checks")
+    page = paging.page_of(editions, PER_PAGE, request.GET)
     older = editions.filter(number=page.object_list[-1].number - 1) if page.object_list else []
     for edition, before in pairwise([*page, *older]):
         edition.changes = diffing.compare(before.content, edition.content)
@@ -161,19 +157,18 @@ def edition(request, collection, number, edition):
 
 
 @public_page
+@paging.numbered
 def changes(request):
-    news = Edition.objects.news()
-    if query := paging.moved(news, PER_PAGE, request.GET, descending=True):
-        return _moved(request, query)
-    page = paging.Stretch(news, PER_PAGE, request.GET, descending=True)
+    page = paging.page_of(Edition.objects.news(), PER_PAGE, request.GET)
     return render(request, "faq/changes.html", {"page": page})
 
 
 @public_page
 def about(request):
     public = Question.objects.public()
-    counts = {"public": public, "checked": public.checked(), "overdue": public.overdue()}
-    counts = {name: paging.total(found) for name, found in counts.items()}
+    counts = {
+        "public": public.count(), "checked": public.checked().count(), "overdue": public.overdue().count()
+    }  # fmt: skip
     return render(request, "faq/about.html", {"counts": counts, "collections": _public_collections()})
 
 
@@ -303,20 +298,17 @@ def _nearest(wanted):
 
 
 def _topics():
-    """Topics that have public questions, each with their `total`."""
-    public = filters.public(by="topic", topic=OuterRef("pk")).all.values("pk")
-    topics = Topic.objects.annotate(count=paging.UpTo(public[: paging.MOST + 1]))
+    """Topics that have public questions, each with their `count` up to `COUNTED`, and whether there are `more`."""
+    public = Question.objects.public().filter(topics=OuterRef("pk")).order_by().values("pk")
+    topics = list(Topic.objects.annotate(count=paging.UpTo(public[: COUNTED + 1])).filter(count__gt=0))
     for topic in topics:
-        topic.total = paging.Total.of(topic.count)
-    return [topic for topic in topics if topic.count]
+        topic.more = topic.count > COUNTED
+        topic.count = min(topic.count, COUNTED)
+    return topics
 
 
 def _public_collections():
     return Collection.objects.filter(Exists(Question.objects.public().filter(collection=OuterRef("pk"))))
-
-
-def _moved(request, query):
-    return HttpResponsePermanentRedirect(f"{request.path}?{query}")
 
 
 def _positive(text):

@@ -38,10 +38,6 @@ class ContentField(models.JSONField):
 
 
 class EditionQuerySet(models.QuerySet):
-    def ever_public(self):
-        """All of them: that is what an edition is."""
-        return self.all()
-
     def news(self):
         """What is worth a notice: editions that changed the meaning of an answer which is public now, newest first."""
         return (
@@ -80,7 +76,7 @@ class Edition(NaturalKey):
     objects = NaturalManager.from_queryset(EditionQuerySet)()
 
     class Meta:
-        ordering = ["question", "number"]
+        ordering = ["question_id", "number"]
         constraints = [
             models.UniqueConstraint(fields=["question", "number"], name="edition_number_once_in_question"),
             models.CheckConstraint(condition=Q(number__gte=1), name="edition_number_from_1"),
@@ -136,7 +132,7 @@ class Check(NaturalKey):
     objects = NaturalManager()
 
     class Meta:
-        ordering = ["edition", "number"]
+        ordering = ["edition_id", "number"]
         constraints = [models.UniqueConstraint(fields=["edition", "number"], name="check_number_once_in_edition")]
 
     def __str__(self):

@@ -16,7 +16,6 @@ from faq import seedfile
 
 from .collections import Collection, Topic
 from .natural import NaturalKey, NaturalManager
-from .places import NUMBERS, PlaceField
 
 MAX_KEYWORD = 100
 
@@ -81,8 +80,8 @@ class QuestionQuerySet(models.QuerySet):
         return self.filter(self.is_unchecked())
 
     def in_order(self):
-        """By collection and number, which is what the key is made of."""
-        return self.order_by("pk")
+        """By collection and number, as lists show them."""
+        return self.order_by("collection_id", "number")
 
     def for_list(self):
         """With all that a list of public answers shows, and no more: the rest is long."""
@@ -128,7 +127,6 @@ class Question(NaturalKey):
         HALF_YEAR = 180, "every 180 days"
         YEAR = 365, "every 365 days"
 
-    id = PlaceField(primary_key=True, editable=False)
     collection = models.ForeignKey(Collection, models.PROTECT, related_name="questions")
     number = models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(seedfile.MAX_NUMBER)])
     text = models.CharField("question", max_length=seedfile.MAX_QUESTION)
@@ -175,7 +173,7 @@ class Question(NaturalKey):
     objects = NaturalManager.from_queryset(QuestionQuerySet)()
 
     class Meta:
-        ordering = ["id"]
+        ordering = ["collection_id", "number"]
         permissions = [
             ("publish_question", "Can approve, publish and withdraw answers"),
             ("override_second_check", "Can publish own words without a second person, marked as such"),
@@ -185,9 +183,6 @@ class Question(NaturalKey):
         constraints = [
             models.UniqueConstraint(fields=["collection", "number"], name="question_number_once_in_collection"),
             models.CheckConstraint(condition=Q(number__gte=1), name="question_number_from_1"),
-            models.CheckConstraint(
-                condition=Q(id=F("collection_id") * NUMBERS + F("number")), name="question_key_is_its_place"
-            ),
             models.CheckConstraint(condition=~Q(text=""), name="question_has_words"),
             models.CheckConstraint(
                 condition=Q(live__isnull=True) | Q(withdrawn_at__isnull=True), name="question_live_or_withdrawn"
@@ -201,9 +196,9 @@ class Question(NaturalKey):
                 condition=Q(live__isnull=True) | Q(state__in=["changed", "public"]), name="question_state_fits"
             ),
         ]
-        # What the desk counts and lists, without a look at the rows themselves.
+        # What lists show in their order, and what the desk counts, without a look at the rows themselves.
         indexes = [
-            models.Index(fields=["id"], condition=Q(live__isnull=False), name="question_public"),
+            models.Index(fields=["collection", "number"], condition=Q(live__isnull=False), name="question_public"),
             models.Index(fields=["state"], name="question_state"),
             models.Index(fields=["check_due"], condition=Q(check_due__isnull=False), name="question_check_due"),
             models.Index(fields=["review"], name="question_in_review"),
@@ -212,10 +207,14 @@ class Question(NaturalKey):
             models.Index(fields=["id"], condition=~Q(seed_conflict=""), name="question_seed_conflict"),
             models.Index(fields=["id"], condition=Q(unconfirmed=True), name="question_unconfirmed"),
             models.Index(
-                fields=["id"], condition=Q(live__isnull=False, checked_on__isnull=True), name="question_unchecked"
+                fields=["collection", "number"],
+                condition=Q(live__isnull=False, checked_on__isnull=True),
+                name="question_unchecked",
             ),
             models.Index(
-                fields=["id"], condition=Q(live__isnull=False, checked_on__isnull=False), name="question_checked"
+                fields=["collection", "number"],
+                condition=Q(live__isnull=False, checked_on__isnull=False),
+                name="question_checked",
             ),
         ]
 
@@ -232,10 +231,6 @@ class Question(NaturalKey):
             errors["short_answer"] = problem
         if errors:
             raise ValidationError(errors)
-
-    def save(self, *args, force_insert=False, **kwargs):
-        """A new one is never written over one that is there: having a key already, Django would try that first."""
-        super().save(*args, force_insert=force_insert or self._state.adding, **kwargs)
 
     def get_absolute_url(self):
         """The lasting address. Its last part is made of the public words, so a draft has none."""

@@ -1,13 +1,7 @@
 """What readers report: something on a page is wrong or unclear."""
 
-import secrets
-
 from django.db import models
 from django.urls import reverse
-
-
-def new_receipt():
-    return secrets.token_urlsafe(12)
 
 
 class Report(models.Model):
@@ -23,7 +17,7 @@ class Report(models.Model):
     point = models.PositiveIntegerField(null=True, blank=True, editable=False)  # a block's key
     text = models.TextField(blank=True, editable=False)  # emptied after 90 days
     received_at = models.DateTimeField(auto_now_add=True, db_index=True)
-    receipt = models.CharField(max_length=32, unique=True, default=new_receipt, editable=False)
+    receipt = models.CharField(max_length=32, unique=True, editable=False)
     state = models.CharField(max_length=10, choices=State, default=State.NEW)
     answered_by = models.ForeignKey(
         "faq.Edition",

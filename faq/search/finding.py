@@ -78,6 +78,11 @@ class Search:
         return len(self.found) >= MOST
 
     @property
+    def is_cut(self):
+        """Whether more than these have the words, so that filters look among more, too."""
+        return len(self._candidates) >= MOST
+
+    @property
     def missed(self):
         """Whether nothing has any of the words."""
         return not self.found and not (self.relaxed and self.relaxed.found)
@@ -85,7 +90,7 @@ class Search:
     def within(self, questions, narrowed=False):
         """Those of the queryset `questions` that are found. `narrowed`: it holds less than all public questions."""
         found = self.found
-        if narrowed and len(self._candidates) >= MOST:
+        if narrowed and self.is_cut:
             found = self._found_among(questions)
         # An index that is behind finds too little, but never what the public does not see any more.
         return questions.filter(pk__in=found, live=F("search_text__edition"))

@@ -1,8 +1,7 @@
 """What many tests need: a small collection about a town library, people with roles, and a way to clear the database."""
 
 import re
-import tomllib
-from pathlib import Path
+from importlib import import_module
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -12,7 +11,6 @@ from django.test import Client, TransactionTestCase
 
 from faq import importing, manifest, seedfile, version
 from faq.models import Synonym, triggers
-from faq.search import synonyms
 
 collect_ignore = [] if connection.vendor == "postgresql" else ["test_leases.py"]  # only there is anything lent
 
@@ -101,9 +99,8 @@ def _nothing_kept_from_the_test_before():
 
 def _fill_vocabulary():
     """The synonyms that the site starts with, as the migration brings them."""
-    text = Path(synonyms.__file__).with_name("vocabulary.toml").read_text()
-    pairs = [pair for group in tomllib.loads(text).values() for pair in group.items()]
-    rows = [Synonym(key=synonyms.key_of(words), words=words, means=means) for words, means in pairs]
+    vocabulary = import_module("faq.migrations.0002_search_and_vocabulary").VOCABULARY
+    rows = [Synonym(key=key, words=words, means=means) for key, words, means in vocabulary]
     Synonym.objects.bulk_create(rows, ignore_conflicts=True)
 
 
