@@ -6,12 +6,14 @@ from urllib.parse import urlencode
 
 import django_filters
 from django import forms
+from django.core.paginator import Paginator
 from django.db.models import Count, Exists, OuterRef
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from taggit.models import Tag
 
+from . import paging
 from .models import Collection, Question, QuestionTag, Topic
 from .search.finding import Search
 from .search.reading import MAX_LENGTH
@@ -28,6 +30,8 @@ ROWS = {
 """The filters that offer rows: their model, the path from a question to them, and the column of their names."""
 MAX_COUNTED = 2000
 """Answers of a list whose choices are counted. A longer list offers choices without counts."""
+VERY_LONG = 10_000
+"""Answers of a topic or keyword that are no longer sorted for a page."""
 MAX_CHOICES = 40
 """Choices that each filter of such a longer list offers."""
 SAMPLE = 200
@@ -64,14 +68,15 @@ class QuestionFilter(django_filters.FilterSet):
         model = Question
         fields = []
 
-    def __init__(self, data):
+    def __init__(self, data, for_page=False):
         super().__init__(data, Question.objects.public())
+        self._for_page = for_page
 
     def by_topic(self, questions, name, slug):
-        return of_topic(questions, slug)
+        return of_topic(questions, slug, self._for_page)
 
     def by_tag(self, questions, name, slug):
-        return _led_to(questions, QuestionTag.objects.filter(tag__slug=slug), "content_object")
+        return _led_to(questions, QuestionTag.objects.filter(tag__slug=slug), "content_object", self._for_page)
 
     def by_checked(self, questions, name, value):
         return {"yes": questions.checked, "overdue": questions.overdue, "no": questions.unchecked}[value]()
@@ -93,6 +98,12 @@ class QuestionFilter(django_filters.FilterSet):
     @cached_property
     def chosen(self):
         return {name: self._asked[name] for name in FACETS if self._asked.get(name)}
+
+    def page(self, per_page):
+        """The page that the address asks for."""
+        if self.search:
+            return Paginator(self.search.ranked(self.qs.for_list()), per_page).get_page(self.data.get("page"))
+        return paging.page_of(self._in_order.for_list(), per_page, self.data, self._total)
 
     def facets(self):
         """For each filter that offers choices a dict ``{"name", "title", "choices"}``.
@@ -124,6 +135,15 @@ class QuestionFilter(django_filters.FilterSet):
         return self.link("q")
 
     @cached_property
+    def _in_order(self):
+        """What is found, in order, to read the first of it."""
+        return QuestionFilter(self.data, for_page=True).qs.in_order()
+
+    @cached_property
+    def _total(self):
+        return paging.bounded_count(self.qs)
+
+    @cached_property
     def _base(self):
         """Public questions that have the words, whatever else is chosen."""
         public = Question.objects.public()
@@ -132,9 +152,9 @@ class QuestionFilter(django_filters.FilterSet):
     @cached_property
     def _counted(self):
         """The `_Answers` that choices are counted among, and whether these are all, or just what all choices leave."""
-        if not (self.search and self.search.is_cut and self.chosen) and not _is_long(self._base):
+        if not (self.search and self.search.is_cut and self.chosen) and not _is_long(self._base, MAX_COUNTED):
             return _Answers(self._base), True
-        return (None if _is_long(self.qs) else _Answers(self.qs)), False
+        return (None if self._total > MAX_COUNTED else _Answers(self.qs)), False
 
     def _choices(self, name):
         answers, all_of_them = self._counted
@@ -163,28 +183,30 @@ class QuestionFilter(django_filters.FilterSet):
             return list(CHECKED.items())
         if name != "tag":  # there can be any number of tags, so only those of some answers are looked at
             return _public_rows(name)[:MAX_CHOICES]
-        questions = self._base if name in self.chosen else self.qs
-        some = list(questions.in_order().values_list("pk", flat=True)[:SAMPLE])
+        questions = self._base.in_order() if name in self.chosen else self._in_order
+        some = list(questions.values_list("pk", flat=True)[:SAMPLE])
         tags = Tag.objects.filter(tagged__content_object__in=some).annotate(times=Count("pk"))
         most = tags.order_by("-times", "name").values_list("slug", "name")[:MAX_CHOICES]
         return sorted(most, key=lambda choice: choice[::-1])
 
 
-def of_topic(questions, slug):
-    """Those of the queryset that have this topic."""
-    return _led_to(questions, Question.topics.through.objects.filter(topic__slug=slug), "question")
+def of_topic(questions, slug, for_page=False):
+    """Those of the queryset that have this topic; `for_page` as for `_led_to`."""
+    return _led_to(questions, Question.topics.through.objects.filter(topic__slug=slug), "question", for_page)
 
 
-def _led_to(questions, rows, column):
-    """Those of the queryset that one of the `rows` names in a column. Few rows are where a database should begin; where
-    they are many, it should read the list in its order until a page is full. SQLite has no way to know."""
-    if _is_long(rows):
+def _led_to(questions, rows, column, for_page):
+    """Those of the queryset that one of the `rows` names in a column: to count them, or `for_page`, in order.
+
+    These rows are where a database should begin. Only for a page of very many it should read the whole list in its
+    order until the page is full, since it would have to sort the rows. SQLite has no way to know."""
+    if for_page and _is_long(rows, VERY_LONG):
         return questions.filter(Exists(rows.filter(**{column: OuterRef("pk")})))
     return questions.filter(pk__in=rows.values(column))
 
 
-def _is_long(rows):
-    return rows.order_by()[MAX_COUNTED : MAX_COUNTED + 1].exists()
+def _is_long(rows, limit):
+    return rows.order_by()[limit : limit + 1].exists()
 
 
 def _public_rows(name, **values):

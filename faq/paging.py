@@ -1,28 +1,22 @@
 """Pages of lists, as ``?page=N``, and counts that end somewhere."""
 
-from functools import cached_property, wraps
+from functools import wraps
 
 from django.core.paginator import Paginator
 from django.db.models import IntegerField, Subquery
 from django.http import HttpResponsePermanentRedirect
 
-MAX_PAGES = 500
+MAX_ROWS = 10_000
+"""Rows of a list that are counted one by one, and that have pages."""
 
 
 class ListPaginator(Paginator):
-    """Pages 1 to `MAX_PAGES` of a queryset, counted as far as they go; `more` says whether it goes on beyond them."""
+    """Pages of the first `most` rows of a queryset; `more` says whether it has others. `total` is its
+    `bounded_count`."""
 
-    @cached_property
-    def count(self):
-        return min(self._counted, MAX_PAGES * self.per_page)
-
-    @property
-    def more(self):
-        return self._counted > self.count
-
-    @cached_property
-    def _counted(self):
-        return self.object_list.order_by()[: MAX_PAGES * self.per_page + 1].count()
+    def __init__(self, rows, per_page, total, most):
+        super().__init__(rows, per_page)
+        self.count, self.more = min(total, most), total > most
 
 
 class UpTo(Subquery):
@@ -32,11 +26,18 @@ class UpTo(Subquery):
     output_field = IntegerField()
 
 
-def page_of(rows, per_page, data):
+def bounded_count(rows, most=None):
+    """How many rows a queryset has: at most one more than `most`."""
+    return rows.order_by()[: (most or MAX_ROWS) + 1].count()
+
+
+def page_of(rows, per_page, data, total=None, most=None):
     """The page of the queryset `rows` that `data`, the query of an address, asks for, or the nearest that there is.
 
-    Keys come first, so that long rows are neither sorted nor skipped."""
-    page = ListPaginator(rows.values_list("pk", flat=True), per_page).get_page(data.get("page"))
+    `total` is the `bounded_count`, if it is known. Keys come first: so long rows are neither sorted nor skipped."""
+    most = most or MAX_ROWS
+    total = bounded_count(rows, most) if total is None else total
+    page = ListPaginator(rows.values_list("pk", flat=True), per_page, total, most).get_page(data.get("page"))
     page.object_list = list(rows.filter(pk__in=list(page.object_list)))
     return page
 

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 from django.conf import settings
 from django.core import signing
-from django.core.paginator import Paginator
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Exists, OuterRef
@@ -67,10 +66,7 @@ def question_list(request):
     facets = wanted.facets()
     chosen = [(facet["name"], choice) for facet in facets for choice in facet["choices"] if choice["chosen"]]
     search = wanted.search
-    if search:
-        page = Paginator(search.ranked(wanted.qs.for_list()), PER_PAGE).get_page(request.GET.get("page"))
-    else:
-        page = paging.page_of(wanted.qs.for_list(), PER_PAGE, request.GET)
+    page = wanted.page(PER_PAGE)
     context = {
         "filter": wanted,
         "search": search,
@@ -94,8 +90,10 @@ def topic(request, slug):
     if subject is None:
         retired = get_object_or_404(RetiredTopic, slug=slug)
         return render(request, "faq/topic_retired.html", {"topic": retired}, status=410)
-    questions = filters.of_topic(Question.objects.public(), slug)
-    page = paging.page_of(questions.for_list(), PER_PAGE * 5, request.GET)
+    public = Question.objects.public()
+    total = paging.bounded_count(filters.of_topic(public, slug))
+    shown = filters.of_topic(public, slug, for_page=True).for_list()
+    page = paging.page_of(shown, PER_PAGE * 5, request.GET, total)
     return render(request, "faq/topic.html", {"topic": subject, "page": page})
 
 
@@ -106,7 +104,7 @@ def collection(request, collection):
     if not whole.questions.ever_public().exists():
         raise Http404
     questions = Question.objects.public().filter(collection=whole)
-    page = paging.page_of(questions.for_list(), PER_PAGE * 5, request.GET)
+    page = paging.page_of(questions.for_list(), PER_PAGE * 5, request.GET, most=5 * paging.MAX_ROWS)
     return render(request, "faq/collection.html", {"collection": whole, "page": page})
 
 
@@ -299,12 +297,12 @@ def _nearest(wanted):
 
 def _topics():
     """Topics that have public questions, each with their `count` up to `COUNTED`, and whether there are `more`."""
-    public = Question.objects.public().filter(topics=OuterRef("pk")).order_by().values("pk")
-    topics = list(Topic.objects.annotate(count=paging.UpTo(public[: COUNTED + 1])).filter(count__gt=0))
+    public = Question.topics.through.objects.filter(topic=OuterRef("pk"), question__live__isnull=False).values("pk")
+    topics = Topic.objects.annotate(count=paging.UpTo(public[: COUNTED + 1]))
     for topic in topics:
         topic.more = topic.count > COUNTED
         topic.count = min(topic.count, COUNTED)
-    return topics
+    return [topic for topic in topics if topic.count]
 
 
 def _public_collections():

@@ -90,7 +90,7 @@ def test_an_address_that_named_a_row_leads_to_the_first_page(client, path, old):
 
 
 def test_pages_end_somewhere_and_say_so(client, monkeypatch):
-    monkeypatch.setattr(paging, "MAX_PAGES", 2)
+    monkeypatch.setattr(paging, "MAX_ROWS", 40)
     town(45)
     assert "More than 40 answers" in words(client.get("/questions/"))
     for page in (2, 3):
