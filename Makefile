@@ -8,7 +8,7 @@ VAR_DIR ?= var
 export HOST PORT VAR_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgres story faults cluster relevance attack drill audit screenshots lint format check lock \
+.PHONY: help run test test-sqlite test-postgres story faults failover relevance attack drill audit screenshots lint format check lock \
   clean venv-run venv-dev
 # The targets share .venv, and two test runs at once would only slow each other down.
 .NOTPARALLEL:
@@ -67,7 +67,7 @@ test: venv-dev ## run all tests, on SQLite and then on PostgreSQL
 	@$(MAKE) --no-print-directory --keep-going test-sqlite test-postgres
 
 # The tests have a scratch VAR_DIR and a database of their own, whatever this shell has set for the site.
-own_settings = unset DATABASE_URL DATABASE_REPLICA_URLS VAR_DIR HOST PORT;
+own_settings = unset DATABASE_URL VAR_DIR HOST PORT;
 
 test-sqlite: venv-dev ## run all tests on SQLite alone
 	@$(own_settings) exec .venv/bin/pytest -n auto
@@ -90,8 +90,8 @@ LOAD ?= 60
 faults: venv-dev ## take the disk, the database, the cache and more away, kill what writes (KILLS=200), and load (LOAD=60)
 	@$(own_settings) exec .venv/bin/python -m ops.faults --kills $(KILLS) --load $(LOAD)
 
-cluster: venv-dev ## kill parts of a small cluster under load, print what readers and editors saw (needs nginx, PostgreSQL)
-	@$(own_settings) exec .venv/bin/python -m ops.cluster
+failover: venv-dev ## kill a PostgreSQL primary under load, promote its standby, print what was lost (needs PostgreSQL)
+	@$(own_settings) exec .venv/bin/python -m ops.failover
 
 relevance: venv-dev ## measure how good the search is, on SQLite and then on PostgreSQL
 	@$(own_settings) .venv/bin/python ops/relevance.py

@@ -40,7 +40,6 @@ def public_page(view):
             patch_cache_control(response, public=True, max_age=0, **_for_caches())
         return response
 
-    public.is_public = True  # so it may be read from a replica
     return public
 
 

@@ -17,7 +17,7 @@ from django.utils.cache import get_conditional_response, patch_vary_headers
 from faq import failing
 from faq.search import missed
 
-from . import encodings, replicas
+from . import encodings
 
 _NOTHING = ", ".join(
     f"{feature}=()"
@@ -152,7 +152,7 @@ def note_searches_in_vain(get_response):
 
     def middleware(request):
         response = get_response(request)
-        if (words := getattr(response, "in_vain", "")) and not replicas.is_gone(replicas.PRIMARY):
+        if words := getattr(response, "in_vain", ""):
             missed.note(words)
         return response
 

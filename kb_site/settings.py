@@ -5,8 +5,8 @@ With nothing set the site runs on this machine alone: DEBUG off, an SQLite file 
     VAR_DIR         folder for the database file, the secret key, backups and collected static files (default: var)
     STATIC_ROOT     folder for collected static files, where they are to be elsewhere (default: VAR_DIR/static)
     SECRET_KEY      or SECRET_KEY_FILE; else VAR_DIR/secret_key, made on first use
-    DATABASE_URL    e.g. postgres://user:password@host/name (default: VAR_DIR/kb.sqlite3)
-    DATABASE_REPLICA_URLS  comma-separated addresses of streaming replicas, which public reads go to (default: none)
+    DATABASE_URL    e.g. postgres://user:password@host/name (default: VAR_DIR/kb.sqlite3). For failover, name every
+                    server: postgres://user:password@a:5432,b:5432/name?target_session_attrs=read-write
     CACHE_URL       e.g. redis://host:6379/1 (default: memory of each process)
     ALLOWED_HOSTS   comma-separated host names (default: this machine's own names)
     TLS             on or off: readers come by https (default: on as soon as ALLOWED_HOSTS names another machine)
@@ -85,20 +85,6 @@ def database(address: str) -> dict:
             **found.get("OPTIONS", {}),
         }
     return found
-
-
-def databases() -> dict:
-    """The site's database as “default”, and its replicas as “replica1”, “replica2” and so on."""
-    primary = database(env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'kb.sqlite3'}"))
-    replicas = [database(address) for address in env.list("DATABASE_REPLICA_URLS", default=[])]
-    if any(one["ENGINE"] != POSTGRESQL for one in (replicas and [primary, *replicas])):
-        raise ImproperlyConfigured(
-            "DATABASE_REPLICA_URLS is set, but only PostgreSQL has replicas. Set it and DATABASE_URL to something like "
-            "postgres://user:password@host:5432/name, or leave it out."
-        )
-    for one in replicas:
-        one["TEST"] = {"MIRROR": "default"}
-    return {"default": primary, **{f"replica{number}": one for number, one in enumerate(replicas, start=1)}}
 
 
 def secret_key() -> str:
@@ -224,11 +210,9 @@ TEMPLATES = [
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
-DATABASES = databases()
+DATABASES = {"default": database(env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'kb.sqlite3'}"))}
 if DATABASES["default"]["ENGINE"] == POSTGRESQL:
     INSTALLED_APPS.append("django.contrib.postgres")
-if len(DATABASES) > 1:
-    MIDDLEWARE.append("kb_site.replicas.Readers")  # the last, so that only what reads the database is repeated
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}

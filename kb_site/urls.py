@@ -7,15 +7,13 @@ from django.urls import include, path
 from faq import views
 from faq.sitemaps import sitemap
 
-from . import replicas
-
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("sitemap.xml", views.public_page(sitemap), name="sitemap"),
     path("sitemap-<slug:section>.xml", views.public_page(sitemap), name="sitemap_section"),
     path("robots.txt", views.robots, name="robots"),
     path("healthz", views.alive, name="alive"),
-    path("readyz", replicas.ready, name="ready"),
+    path("readyz", views.ready, name="ready"),
     *i18n_patterns(path("", include("faq.urls")), prefix_default_language=False),
 ]
 

@@ -30,9 +30,8 @@ sqlite_file.use_existing()
 if settings.KEEP_PAGES:
     from faq import version
 
-    from . import replicas
     from .kept import Kept
 
-    application = Kept(application, replicas.content_version if replicas.names() else version.current)
+    application = Kept(application, version.current)
 application = logs.guarded(application)
 logs.serve()

@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 # What the scratch site does not share with the real one.
 NOT_SHARED = (
     "ALLOWED_HOSTS", "TLS", "PROXY", "SECOND_FACTOR", "STATIC_ROOT", "CACHE_URL", "SENTRY_DSN", "DATABASE_URL_FILE",
-    "SECRET_KEY", "SECRET_KEY_FILE", "DATABASE_REPLICA_URLS",
+    "SECRET_KEY", "SECRET_KEY_FILE",
 )  # fmt: skip
 
 

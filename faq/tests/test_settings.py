@@ -10,6 +10,7 @@ from django.core.files.base import ContentFile
 from django.test import Client, override_settings
 
 from faq.tests.surfaces import public_addresses
+from kb_site import settings as site_settings
 from kb_site import static_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,6 +63,18 @@ def test_cookies_and_addresses_are_secure_as_soon_as_others_can_reach_the_site(t
     names = ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS")
     script = f"from django.conf import settings; print([bool(getattr(settings, name)) for name in {names}])"
     assert manage(tmp_path, "shell", "-v0", "-c", script, **settings).stdout.strip() == str([secure] * 4)
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize(
+    ("servers", "host", "port"),
+    [("a:5432,b:5433", "a,b", "5432,5433"), ("a,b", "a,b", ""), ("a:5432,b:5432", "a,b", "5432,5432")],
+)
+def test_an_address_of_several_servers_is_passed_on_for_failover(servers, host, port):
+    found = site_settings.database(f"postgres://user:pw@{servers}/name?target_session_attrs=read-write")
+    assert (found["HOST"], found["PORT"], found["NAME"]) == (host, port, "name")
+    assert (found["USER"], found["PASSWORD"]) == ("user", "pw")
+    assert found["OPTIONS"]["target_session_attrs"] == "read-write" and found["OPTIONS"]["connect_timeout"] == 2
 
 
 def test_every_page_forbids_what_it_does_not_need(library, client, admin_client):
