@@ -19,9 +19,14 @@ class Existing(sqlite3.Connection):
         self._path = database
         self._file, self._read_only = _identity(database), not os.access(database, os.W_OK)
 
-    def outlived(self):
+    def is_outdated(self):
         """Whether to connect anew: another file is there now or none, or one that could not be written to can be."""
         return self._file != _identity(self._path) or (self._read_only and os.access(self._path, os.W_OK))
+
+
+def is_outdated(connection):
+    """Whether to replace this connection of a driver, which need not be an `Existing` or of SQLite."""
+    return isinstance(connection, Existing) and connection.is_outdated()
 
 
 def use_existing():
@@ -35,7 +40,7 @@ def use_existing():
 
 def _let_go(**kwargs):
     for wrapper in connections.all(initialized_only=True):
-        if isinstance(wrapper.connection, Existing) and wrapper.connection.outlived():
+        if is_outdated(wrapper.connection):
             wrapper.close()
 
 

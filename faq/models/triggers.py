@@ -1,5 +1,5 @@
 """Rules that the database keeps by itself, whoever writes to it: editions are sealed, the log is only added to, and
-the content version rises with all that the public sees. On PostgreSQL they also lend it: see `faq_ask_version`.
+the content version rises with all that the public sees.
 
 Installed after every `migrate` (see `faq.apps`), since on SQLite a migration that rebuilds a table drops its triggers.
 An update that changes nothing passes, so that a fixture can be loaded twice.
@@ -33,11 +33,6 @@ PUBLIC = {
 }  # fmt: skip
 """Tables that public pages are made of, with the columns that count (none named: all)."""
 
-LEASE = 0.005
-"""Seconds for which a reader may use the content version that PostgreSQL told, from before it asked."""
-
-_LEASES = 0x1EA5E  # of PostgreSQL's advisory locks; any number that nothing else here uses
-
 # Small steps of any size: see `ContentVersion`.
 _RAISE = """
 INSERT INTO faq_contentversion (id, version) VALUES (1, {step})
@@ -65,38 +60,9 @@ END $$;
 DROP TRIGGER IF EXISTS faq_raise ON faq_contentversion;
 CREATE CONSTRAINT TRIGGER faq_raise AFTER INSERT ON faq_contentversion DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW WHEN (NEW.id < 0) EXECUTE FUNCTION faq_raise_version();
-"""  # noqa: S608
-
-# Asking at every request is most of what a kept page costs. So the answer is lent: it may be used for a moment, the
-# lease. Whoever raises the version takes the lock, and as long as they have it nothing is lent; then they wait until
-# all leases from before have run out. The commit gives the lock back. So once anybody can see what is new, nobody has a
-# lease on what was before. (After SET CONSTRAINTS ALL IMMEDIATE the wait comes early, and the lock still stays until
-# the end.) Readers count from before they asked, by their own clocks, which may run a fifth slower than the server's.
-#
-# The version is read after the lock was had, by a statement of its own: only where transactions are “read committed”
-# does that see all that was committed until then. A standby does not know its primary's locks, so it lends nothing.
-#
-# A trigger of its own, not a line in `faq_raise_version`, so that whoever raises the version in another way waits, too,
-# also after an earlier release of this site has migrated and put its functions in place of those above.
-_LEASES_OF_POSTGRESQL = f"""
-CREATE OR REPLACE FUNCTION faq_wait_for_leases() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  PERFORM pg_advisory_xact_lock({_LEASES});
-  PERFORM pg_sleep({LEASE} * 1.2);
-  RETURN NULL;
-END $$;
-CREATE OR REPLACE TRIGGER faq_wait AFTER INSERT OR UPDATE ON faq_contentversion
-FOR EACH ROW WHEN (NEW.id = 1) EXECUTE FUNCTION faq_wait_for_leases();
-CREATE OR REPLACE FUNCTION faq_ask_version(OUT number bigint, OUT lease float8) LANGUAGE plpgsql AS $$
-BEGIN
-  lease := 0;
-  IF current_setting('transaction_isolation') = 'read committed' AND NOT pg_is_in_recovery() THEN
-    IF pg_try_advisory_xact_lock_shared({_LEASES}) THEN
-      lease := {LEASE};
-    END IF;
-  END IF;
-  SELECT version INTO number FROM faq_contentversion WHERE id = 1;
-END $$;
+-- An earlier release made each change wait until no process used the version before it.
+DROP FUNCTION IF EXISTS faq_wait_for_leases() CASCADE;
+DROP FUNCTION IF EXISTS faq_ask_version();
 """  # noqa: S608
 
 _SEAL_OF_POSTGRESQL = """
@@ -121,7 +87,6 @@ def install(using="default", **kwargs):
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute(_FUNCTIONS_OF_POSTGRESQL)
-                cursor.execute(_LEASES_OF_POSTGRESQL)  # all at once: who can lend, waits
         for table in tables & PUBLIC.keys():
             _watch(connection, table)
 
@@ -182,7 +147,6 @@ def unwatch(connection):
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("DROP FUNCTION IF EXISTS faq_note_change() CASCADE")
-            cursor.execute("DROP FUNCTION IF EXISTS faq_ask_version()")
             return
         for table in PUBLIC:
             for act in ("insert", "update", "delete"):

@@ -6,13 +6,10 @@ from importlib import import_module
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
-from django.db import connection
 from django.test import Client, TransactionTestCase
 
 from faq import importing, manifest, seedfile, version
 from faq.models import Synonym, triggers
-
-collect_ignore = [] if connection.vendor == "postgresql" else ["test_leases.py"]  # only there is anything lent
 
 LIBRARY = """\
 1. Who may borrow a book?

@@ -235,14 +235,14 @@ def test_a_missing_file_is_never_made(tmp_path):
 @pytest.mark.pure
 def test_a_connection_is_given_up_when_its_file_is_another_one_and_kept_while_it_is_the_same(file):
     opened = sqlite_file.Existing(file, uri=True)
-    assert not opened.outlived()
+    assert not opened.is_outdated()
     file.rename(file.with_name("away"))
-    assert opened.outlived()
+    assert opened.is_outdated()
     file.with_name("away").rename(file)
-    assert not opened.outlived()
+    assert not opened.is_outdated()
     file.with_name("other").touch()
     file.with_name("other").rename(file)
-    assert opened.outlived()
+    assert opened.is_outdated()
     opened.close()
 
 
