@@ -15,7 +15,9 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.text import smart_split
 
-from . import backups, collection_texts, failing, logins
+from kb_site.cache import without_cache
+
+from . import backups, collection_texts, logins
 from .models import Collection, MissedSearch, Question, Report, Source, Topic
 from .second_factor import SecondFactorPages, missing
 
@@ -171,7 +173,7 @@ def progress():
     """How far each topic has come: a list of dicts with "name", "address", "all", "public", "sourced" and "checked".
 
     The last one is for all questions, with or without a topic. Sourced means that each point names a source."""
-    with failing.without_cache():
+    with without_cache():
         if (known := cache.get("faq.progress")) is not None:
             return known
     today_checked = Question.objects.is_checked()
@@ -199,7 +201,7 @@ def progress():
     ]
     rows.append({"name": "All questions", "address": listed, **Question.objects.aggregate(**counts())})
     rows = [{**row, **_widths(row)} for row in rows if row["all"]]
-    with failing.without_cache():
+    with without_cache():
         cache.set("faq.progress", rows, PROGRESS_LASTS)
     return rows
 

@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from . import backups, diffing, drafts, failing, filters, paging, publishing, related, reporting, structured_data
+from . import backups, diffing, drafts, fault_pages, filters, paging, publishing, related, reporting, structured_data
 from .models import Collection, Edition, Question, Report, RetiredTopic, Topic
 
 PER_PAGE = 20
@@ -268,7 +268,7 @@ def not_found(request, exception):
 
 def server_error(request):
     """The page for whatever no view expected; Django calls this while it handles that."""
-    return failing.answer(request, sys.exception())
+    return fault_pages.answer(request, sys.exception())
 
 
 def _known(collection, number, questions):

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import get_conditional_response, patch_vary_headers
 
-from faq import failing
+from faq import fault_pages
 from faq.search import missed
 
 from . import encodings
@@ -82,7 +82,7 @@ class Sessions(SessionMiddleware):
         try:
             return super().process_response(request, response)
         except (DatabaseError, SessionInterrupted) as error:
-            if request.method in ("GET", "HEAD") and failing.fault_behind(error):
+            if request.method in ("GET", "HEAD") and fault_pages.fault_of(error):
                 return response
             raise
 

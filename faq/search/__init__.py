@@ -10,6 +10,7 @@
     planning            from a query to what the index is asked
     finding             one search, from words to ordered questions with their passages
     missed              words that found nothing, for the editors
+    errors              the error if the full-text index is missing or damaged
 
 Nothing is imported here before it is asked for: the pure modules must stay so, and the models use one of them.
 """

@@ -18,6 +18,7 @@ from faq import content as contents
 from faq.models import SearchText
 
 from . import highlight, indexing, planning, postgres, reading, sqlite
+from .errors import index_errors
 from .ranking import FLOOR, passage, score
 
 MOST = 200
@@ -145,6 +146,7 @@ class Search:
             self._among[sql, parameters] = self._ranked_ids(self._ask((f"EXISTS ({sql})", parameters)), self._floor)
         return self._among[sql, parameters]
 
+    @index_errors()
     def _ask(self, within):
         """Ids of at most `MOST` questions that the engine takes for the best, in the condition `within` or in all."""
         ids = {}

@@ -14,6 +14,7 @@ from faq import content as contents
 from faq.models import Question, QuestionTag, SearchKey, SearchText, SearchWord
 
 from . import reading, typos
+from .errors import index_errors
 from .stemming import stem
 
 BATCH = 500
@@ -22,6 +23,7 @@ MAX_TEXT = 200_000
 """Of one field, in characters: PostgreSQL takes at most a megabyte of words for one row."""
 
 
+@index_errors()
 @transaction.atomic(savepoint=False)
 def index(questions):
     """Bring the index in line with the live editions of `questions` (rows with `live` at hand)."""
