@@ -3,7 +3,7 @@
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from faq import moving
+from faq import database_copy
 
 
 class Command(BaseCommand):
@@ -18,22 +18,26 @@ class Command(BaseCommand):
 
     def handle(self, old, **options):
         try:
-            moved = moving.move(old, self._progress)
-        except moving.CannotMove as error:
+            copied = database_copy.copy(old, self._progress)
+        except database_copy.CannotCopy as error:
             raise CommandError(str(error)) from None
-        tables = sum(count > 0 for count in moved.rows.values())
+        tables = sum(count > 0 for count in copied.rows.values())
         self.stdout.write(
-            f"{moved.rows.total():,} rows of {tables} tables came over and read the same in both databases.\n"
-            f"{moved.verdict.entries:,} entries of the log follow from one another, and {moved.verdict.editions:,} "
-            f"editions are as sealed. Last hash: {moved.verdict.head or 'none yet'}\n"
-            f"{moved.indexed:,} questions are in the search index."
+            f"{sum(copied.rows.values()):,} rows of {tables} tables were copied.\n"
+            f"{copied.verdict.entries:,} entries of the log follow from one another, and {copied.verdict.editions:,} "
+            f"editions are as sealed. Last hash: {copied.verdict.head or 'none yet'}\n"
+            f"{copied.indexed:,} questions are in the search index."
         )
-        if moved.left:
-            self.stderr.write(self.style.WARNING(f"Left behind, as nothing here knows them: {', '.join(moved.left)}."))
+        if copied.unknown:
+            self.stderr.write(
+                self.style.WARNING(
+                    f"Not copied, because they are not tables of this site: {', '.join(copied.unknown)}."
+                )
+            )
         self.stdout.write(
             "Next: start the site with DATABASE_URL as it is now, then manage.py backup and verify_backup. Put the old "
             "database away once that is proved: nobody writes to it any more."
         )
 
-    def _progress(self, rows, total, what):
-        return tqdm(rows, desc=what, total=total, unit=" rows", disable=None, leave=False, mininterval=0.5)
+    def _progress(self, rows, total, table):
+        return tqdm(rows, desc=table, total=total, unit=" rows", disable=None, leave=False, mininterval=0.5)
