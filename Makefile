@@ -84,11 +84,9 @@ test-postgres: venv-dev ## run the tests that need a database on PostgreSQL alon
 story: venv-run ## follow one answer from the import to the public and off it again, on a scratch database
 	@.venv/bin/python ops/story.py
 
-# The ground gives way for real: root in a scratch folder mounts a small disk, and makes files immutable.
 KILLS ?= 200
-LOAD ?= 60
-faults: venv-dev ## take the disk, the database, the cache and more away, kill what writes (KILLS=200), and load (LOAD=60)
-	@$(own_settings) exec .venv/bin/python -m ops.faults --kills $(KILLS) --load $(LOAD)
+faults: venv-dev ## kill commands that write (KILLS=200), and take disk, database, cache and search index away
+	@$(own_settings) exec .venv/bin/python -m ops.faults --kills $(KILLS)
 
 failover: venv-dev ## kill a PostgreSQL primary under load, promote its standby, print what was lost (needs PostgreSQL)
 	@$(own_settings) exec .venv/bin/python -m ops.failover

@@ -1,12 +1,14 @@
 """Things that the site needs are taken away: readers read what can be read, editors are told, and nothing is lost."""
 
 import errno
-import os
 import re
+import subprocess
+import sys
 
 import psycopg
 import pytest
 import redis
+from django.conf import settings
 from django.core.cache import caches
 from django.core.cache.backends.redis import RedisCache
 from django.db import OperationalError, connection
@@ -18,12 +20,6 @@ from faq.models import Presence, QuestionTag, SearchText
 from faq.tests.conftest import logged_in
 from faq.tests.test_admin import form_data, page_of, question
 from kb_site import sqlite_file, static_files
-from ops.faults import breaking, kills, load, trial
-
-# Of each process that runs tests: two servers on one port would share the requests without a word.
-_FIRST = 18100 + 30 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-PORTS = (_FIRST, _FIRST + 29)
-CI = os.environ.get("CI") == "true"
 
 
 def patient(client):
@@ -238,54 +234,14 @@ def test_a_connection_is_given_up_when_its_file_is_another_one_and_kept_while_it
     opened.close()
 
 
-# On the running site, with the real thing taken away
-
-
-@pytest.fixture(scope="module")
-def ground():
-    with breaking.scratch() as folder:
-        ground = breaking.Ground(folder, PORTS)
-        yield ground
-        ground.close()
+# Commands that write, killed
 
 
 @pytest.mark.commands
-@pytest.mark.parametrize(
-    ("name", "readers", "editors"),
-    [
-        ("SQLite: disk full", "every page as always", "or the database is read-only."),
-        ("SQLite: database read-only", "every page as always", "or the database is read-only."),
-        ("SQLite: database gone, no page kept", "503 on every page: “The site cannot answer", "does not answer."),
-        ("SQLite: database replaced", "every page as always", "save, publish as always"),
-        ("PostgreSQL: database read-only", "every page as always", "or the database is read-only."),
-        ("PostgreSQL: database gone, no page kept", "503 on every page: “The site cannot answer", "does not answer."),
-        ("PostgreSQL: search gone", "(search, search in Spanish) answered 503", "save, publish as always"),
-        ("cache gone", "every page as always", "save, publish as always; log-in: “The site cannot answer"),
-        ("worker killed", "every page as always", "save, publish as always"),
-    ],
-)
-def test_what_is_taken_away_costs_nobody_a_word_and_comes_back_without_a_restart(ground, name, readers, editors):
-    try:
-        with breaking.FAULTS[name](ground) as case:
-            case.site.environment["KEEP_PAGES"] = "off"  # which worker has kept which page is chance
-            outcome = trial.try_out(name, case, rounds=2)
-    except breaking.Impossible as why:
-        if CI:
-            raise
-        pytest.skip(str(why))
-    assert (outcome.wrong, outcome.lost) == ([], "nothing")
-    assert readers in outcome.readers and editors in outcome.editors
-
-
-@pytest.mark.commands
-def test_what_writes_can_be_killed_at_any_moment(ground):
-    told = []
-    assert kills.kill_all(ground, 8, seed=1, tell=told.append) == []
-    assert len([line for line in told if "1 kills" in line]) == 8, told
-
-
-@pytest.mark.commands
-def test_of_many_who_save_and_publish_at_once_nobody_loses_a_word(ground):
-    told = []
-    assert load.run(ground, seconds=4, editors=4, readers=8, tell=told.append) == []
-    assert "editors saved" in "\n".join(told) and "editors published" in "\n".join(told)
+def test_commands_that_write_can_be_killed_at_any_moment():
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.faults", "--no-drills", "--kills", "10", "--seed", "1"],
+        cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("promises broken: none") >= 4, done.stdout

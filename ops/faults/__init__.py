@@ -1,1 +1,0 @@
-"""The site with things taken away from it: `make faults` (see `__main__`)."""
