@@ -61,6 +61,7 @@ def main():
     options = parser.parse_args()
     if options.kill_here:
         return kill_here(*options.kill_here)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops the servers as well
     print(f"{'fault':<34} | readers | editors | lost      (seed {options.seed})", flush=True)
     with tempfile.TemporaryDirectory(prefix="kb-faults-", dir=with_postgres.reachable_folder()) as folder:
         Path(folder).chmod(0o755)
