@@ -102,12 +102,9 @@ ATTACK ?= 10000
 attack: venv-dev ## send the site hostile requests, words and files, and count what gets through (ATTACK=n: how many)
 	@$(own_settings) exec .venv/bin/python ops/attack.py $(ATTACK) $(if $(SEED),--seed $(SEED))
 
-.PHONY: bench bench-quick
-bench: venv-run ## measure speed and size beside their goals, in twenty minutes (needs wrk and nginx)
-	@exec .venv/bin/python -m ops.bench
-
-bench-quick: venv-run ## the same for the core, in two minutes, on SQLite alone
-	@exec .venv/bin/python -m ops.bench --quick
+.PHONY: bench
+bench: venv-run ## measure speed and memory in three minutes (needs wrk; PostgreSQL and Wagtail to compare)
+	@$(own_settings) exec .venv/bin/python -m ops.bench
 
 screenshots: venv-dev ## take pictures of every page, into var/screenshots (needs Chromium)
 	.venv/bin/python ops/screenshots.py
