@@ -6,7 +6,7 @@ from functools import update_wrapper
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.cache import cache
 from django.db.models import Count, ForeignKey, ManyToManyField, Q
@@ -17,7 +17,7 @@ from django.utils.text import smart_split
 
 from kb_site.cache import without_cache
 
-from . import backups, collection_texts, logins
+from . import backups, collection_texts, concurrency, logins
 from .models import Collection, MissedSearch, Question, Report, Source, Topic
 from .second_factor import SecondFactorPages, missing
 
@@ -49,6 +49,16 @@ class Desk(SecondFactorPages, AdminSite):
     index_template = "admin/desk.html"
     index_title = "The editors' desk"
     enable_nav_sidebar = False  # it lists kinds of data, not work, and takes a quarter of the page
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.add_action(concurrency.delete_selected)
+
+    def register(self, model_or_iterable, admin_class=None, **options):
+        """As in Django, with what every admin needs, third-party ones included, mixed in."""
+        base = admin_class or ModelAdmin
+        admin_class = type(base.__name__, (concurrency.OptimisticLockAdmin, base), {})
+        super().register(model_or_iterable, admin_class, **options)
 
     def admin_view(self, view, cacheable=False):
         """Asks for a missing second factor, and refuses addresses that ask for what no database can hold."""

@@ -13,10 +13,11 @@ class AccountAdmin(UserAdmin):
     looks after accounts changes the groups of others, not their own."""
 
     def get_readonly_fields(self, request, obj=None):
+        kept = ["last_login", "date_joined"]  # nobody types them, and a log-in is no change by somebody else
         if request.user.is_superuser:
-            return []
+            return kept
         own = obj is not None and obj.pk == request.user.pk
-        return ["is_superuser", "user_permissions", *(["groups", "is_staff", "is_active"] if own else [])]
+        return [*kept, "is_superuser", "user_permissions", *(["groups", "is_staff", "is_active"] if own else [])]
 
     def has_change_permission(self, request, obj=None):
         allowed = super().has_change_permission(request, obj)

@@ -164,7 +164,6 @@ def _proposal(collection):
 @admin.register(Topic)
 class TopicAdmin(admin.ModelAdmin):
     list_display = ["name", "position", "questions"]
-    list_editable = ["position"]
     search_fields = ["name", "description"]
     fields = ["name", "slug", "description", "position"]
 

@@ -3,7 +3,6 @@
 from contextlib import suppress
 from datetime import timedelta
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -13,6 +12,7 @@ from django.utils import timezone
 from taggit.forms import TagWidget
 
 from faq import diffing, log, publishing, wording, working_copy
+from faq.concurrency import OptimisticLockForm
 from faq.models import AnswerPoint, Event, Note, Presence, Question
 from faq.models.questions import keyword_problem
 
@@ -28,41 +28,21 @@ PRESENT = timedelta(minutes=30)
 ON_PAGE = 20
 """Entries of the log that the question page shows."""
 
-STALE = (
-    "Nothing was saved: somebody else saved this question after you had opened it. Your text is still in the form, and "
-    "the top of this page shows what is different. Take over what you want to keep of theirs; save again to replace it."
-)
 
+class QuestionForm(OptimisticLockForm):
+    """Compares the whole working copy, points included."""
 
-class QuestionForm(forms.ModelForm):
-    """Refuses a save over somebody else's save: it carries what the editor saw when the page was opened."""
-
-    seen = forms.CharField(required=False, widget=forms.HiddenInput)
-    stale = False
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        if self.instance.pk and "seen" in self.fields:
-            self.initial["seen"] = working_copy.fingerprint(self.instance)
+    def __init__(self, *args, instance=None, initial=None, **kwargs):
+        if instance and instance.pk:
+            # Before the fields are read: a change between the two is refused and not missed.
+            initial = {**(initial or {}), "seen": working_copy.fingerprint(instance)}
+        super().__init__(*args, instance=instance, initial=initial, **kwargs)
 
     def clean_tags(self):
         tags = self.cleaned_data["tags"]
         if problem := next(filter(None, map(keyword_problem, tags)), None):
             raise ValidationError(problem)
         return tags
-
-    def clean(self):
-        cleaned = super().clean()
-        if self.instance.pk and "seen" in self.fields:
-            # Held until the transaction of this request ends, so that two saves cannot both find it unchanged.
-            self.theirs = working_copy.locked(self.instance)
-            now = working_copy.fingerprint(self.theirs)
-            if cleaned.get("seen") != now:
-                self.stale = True
-                self.data = self.data.copy()
-                self.data[self.add_prefix("seen")] = now  # saving once more is meant
-                raise ValidationError(STALE)
-        return cleaned
 
     def differences(self, formset):
         """Lines of `diffing.compare` from what is in the database now to what this form and its points say."""
@@ -72,7 +52,8 @@ class QuestionForm(forms.ModelForm):
         for place, point in enumerate(points, start=1):
             point.key = point.key or -place  # a new one has none yet
         mine = working_copy.content(self.instance, points)
-        return [line for line in diffing.compare(working_copy.content(self.theirs), mine) if line.changed]
+        theirs = working_copy.content(Question.objects.select_related("collection").get(pk=self.instance.pk))
+        return [line for line in diffing.compare(theirs, mine) if line.changed]
 
 
 @admin.register(Question)
@@ -96,7 +77,7 @@ class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
     autocomplete_fields = ["related"]
     save_on_top = True
     fieldsets = [
-        (None, {"fields": [("collection", "number"), "text", "short_answer", "seen"]}),
+        (None, {"fields": [("collection", "number"), "text", "short_answer"]}),
         ("Where readers find it", {"fields": ["topics", "tags", "related"], "classes": ["collapse"]}),
         ("Checks", {"fields": ["check_every"], "classes": ["collapse"]}),
     ]
@@ -181,7 +162,7 @@ class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         form = context["adminform"].form
-        if getattr(form, "stale", False):
+        if form.stale:
             context["differences"] = form.differences(context["inline_admin_formsets"][0].formset)
         if obj:
             working = working_copy.content(obj)
@@ -228,9 +209,13 @@ class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
 @admin.register(Note)
 class NoteAdmin(admin.ModelAdmin):
     list_display = ["text", "kind", "settled"]
-    list_editable = ["settled"]
-    list_display_links = ["text"]
+    actions = ["settle"]
     list_filter = ["settled", "kind", "collection"]
     search_fields = ["text"]
     fields = ["collection", "kind", "text", "questions", "settled"]
     raw_id_fields = ["questions"]
+
+    @admin.action(permissions=["change"], description="Mark as settled")
+    def settle(self, request, queryset):
+        count = queryset.filter(settled=False).update(settled=True)
+        messages.success(request, f"{count} note{'s were' if count != 1 else ' was'} marked as settled.")

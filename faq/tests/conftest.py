@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.test import Client, TransactionTestCase
+from lxml import html
 
 from faq import importing, manifest, seedfile, version
 from faq.models import Synonym, triggers
@@ -85,6 +86,21 @@ def logged_in(user):
     client = Browser()
     client.force_login(user)
     return client
+
+
+def fields_of(page):
+    """The fields of the form on a page of the admin, as a browser would send them back: a dict of lists."""
+    content = html.fromstring(page.content.decode()).get_element_by_id("content")
+    [form] = [form for form in content.iter("form") if form.method == "POST"]
+    fields = {}
+    for name, value in form.form_values():
+        fields.setdefault(name, []).append(value)
+    return fields
+
+
+def submit(client, address, data=(), **options):
+    """Open a page of the admin, and send its form back with `data` in place of what stands there."""
+    return client.post(address, fields_of(client.get(address)) | dict(data), **options)
 
 
 @pytest.fixture(autouse=True)

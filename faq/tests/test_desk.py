@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from faq import collection_texts, desk, publishing, reporting, working_copy
 from faq.models import Citation, Collection, Event, MissedSearch, Note, Question, Source, Topic
-from faq.tests.conftest import import_text, logged_in
+from faq.tests.conftest import import_text, logged_in, submit
 from faq.tests.test_admin import form_data, page_of, question, save
 from faq.tests.test_sources import cite
 
@@ -374,7 +374,7 @@ def test_changing_a_source_makes_its_answers_wait_for_a_second_person(library, e
     publishing.publish(row, by=publisher, note="A source.")
     address = reverse("admin:faq_source_change", args=[source.pk])
     data = {"title": "Rules of 2027", "publisher": "", "kind": "law", "address": "", "archived": ""}
-    assert logged_in(publisher).post(address, data).status_code == 302
+    assert submit(logged_in(publisher), address, data).status_code == 302
     assert question().state == "changed" and question().contributors == [{"id": publisher.pk, "name": "Pat"}]
     assert question().live.sources[0].source["title"] == "Rules of the library"
     html = logged_in(publisher).get(address).content.decode()
@@ -384,7 +384,7 @@ def test_changing_a_source_makes_its_answers_wait_for_a_second_person(library, e
 def test_changing_where_a_collection_applies_makes_all_its_answers_wait(library, people):
     address = reverse("admin:faq_collection_change", args=[library.pk])
     data = {"title": "Springfield library", "jurisdiction": "Everywhere", "language": "en"}
-    assert logged_in(people[MANAGERS]).post(address, data).status_code == 302
+    assert submit(logged_in(people[MANAGERS]), address, data).status_code == 302
     assert [row.state for row in Question.objects.all()] == ["public"] * 3
     confirm = reverse("admin:faq_collection_confirm", args=[library.pk])
     assert logged_in(people[PUBLISHERS]).post(confirm, {"confirm": "Confirm"}).status_code == 302
@@ -477,9 +477,18 @@ def test_a_note_stands_on_its_questions_until_it_is_settled(library, editor):
     client = logged_in(editor)
     assert "1 against 2." in client.get(page_of(question())).content.decode()
     assert "1 against 2." not in client.get(page_of(question(3))).content.decode()
-    data = {"collection": library.pk, "kind": note.kind, "text": note.text, "questions": question().pk, "settled": "on"}
-    assert client.post(reverse("admin:faq_note_change", args=[note.pk]), data).status_code == 302
+    assert submit(client, reverse("admin:faq_note_change", args=[note.pk]), {"settled": "on"}).status_code == 302
     assert not client.get(page_of(question())).context["notes"]
+
+
+def test_many_notes_are_settled_at_once_and_keep_their_words(library, editor):
+    notes = [Note.objects.create(collection=library, kind="gap", text=f"Gap {number}.") for number in range(3)]
+    data = {"action": "settle", "_selected_action": [note.pk for note in notes[:2]]}
+    html = logged_in(editor).post("/admin/faq/note/", data, follow=True).content.decode()
+    assert "2 notes were marked as settled." in html
+    assert list(Note.objects.order_by("pk").values_list("text", "settled")) == [
+        ("Gap 0.", True), ("Gap 1.", True), ("Gap 2.", False),
+    ]  # fmt: skip
 
 
 @pytest.mark.sqlite

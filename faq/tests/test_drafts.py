@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from faq import drafts, log, publishing, working_copy
 from faq.models import Event, Question
-from faq.tests.conftest import logged_in
+from faq.tests.conftest import fields_of, logged_in, submit
 from faq.tests.test_admin import form_data, page_of, question, save
 
 pytestmark = pytest.mark.django_db
@@ -50,10 +50,10 @@ def test_the_link_ends_with_a_draft_that_was_deleted_whatever_has_its_number_the
     address = reverse("draft", args=[token(row)])
     assert client.get(address).status_code == 200
     if many:
-        data = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
-        admin_client.post("/admin/faq/question/", data)
+        page = admin_client.post("/admin/faq/question/", {"action": "delete_selected", "_selected_action": [row.pk]})
+        admin_client.post("/admin/faq/question/", fields_of(page))
     else:
-        admin_client.post(page_of(row, "delete"), {"post": "yes"})
+        submit(admin_client, page_of(row, "delete"))
     assert not Question.objects.filter(pk=row.pk).exists()
     event = Event.objects.of(row).first()
     assert (event.act, event.remark) == ("discarded", "The whole draft was deleted.") and log.verify().problems == []

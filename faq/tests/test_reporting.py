@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from faq import publishing, reporting
 from faq.models import Question, Report
-from faq.tests.conftest import logged_in
+from faq.tests.conftest import logged_in, submit
 
 pytestmark = pytest.mark.django_db
 
@@ -92,7 +92,7 @@ def test_an_editor_links_the_edition_that_answered_and_the_reader_sees_it(librar
     assert "Wrong." in page.content.decode()
     choices = page.context["adminform"].form.fields["answered_by"].queryset
     assert {(e.question.number, e.number) for e in choices} == {(1, 1), (1, 2)}
-    desk.post(address, {"state": "new", "answered_by": edition.pk})
+    submit(desk, address, {"state": "new", "answered_by": edition.pk})
     report.refresh_from_db()
     assert report.state == "answered"
     html = client.get(receipt).content.decode()
