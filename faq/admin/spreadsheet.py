@@ -1,5 +1,9 @@
-"""The desk as a spreadsheet: everything out, topics and keywords back in, with a preview of what would change."""
+"""The desk as a spreadsheet: everything out, topics and keywords back in, with a preview of what would change.
 
+The exported column `labels_version` says which labels a row was made of. A row that would replace other labels is
+refused. So is a file when the labels of its rows change between the preview and the confirmation."""
+
+from django import forms
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ValidationError
@@ -8,12 +12,13 @@ from django.urls import reverse
 from import_export.admin import ImportExportMixin
 from import_export.fields import Field
 from import_export.formats.base_formats import CSV
-from import_export.forms import ExportForm, ImportForm
+from import_export.forms import ConfirmImportForm, ExportForm, ImportForm
 from import_export.resources import ModelResource
 from import_export.results import Error
 from import_export.widgets import Widget
 from taggit.utils import edit_string_for_tags, parse_tags
 
+from faq import content as contents
 from faq import working_copy
 from faq.models import Question, Topic
 from faq.models.questions import keyword_problem
@@ -34,6 +39,12 @@ class FileForm(ImportForm):
             text = f"This file has {file.size:,} bytes, and {MOST_BYTES:,} is the most. Divide it into several files."
             raise ValidationError(text)
         return file
+
+
+class ConfirmForm(ConfirmImportForm):
+    """Carries which labels the preview was made of."""
+
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
 class Plain(Error):
@@ -79,6 +90,13 @@ class KeywordsWidget(Widget):
         return edit_string_for_tags(sorted(value.all(), key=lambda tag: tag.name))
 
 
+def labels_version(question):
+    """A short digest of a question's topics and keywords. Starts with a letter, so that no spreadsheet program reads it
+    as a number."""
+    names = [[topic.slug for topic in question.topics.all()], [tag.name for tag in question.tags.all()]]
+    return "v" + contents.digest([sorted(some) for some in names])[:12]
+
+
 class LabelsResource(ModelResource):
     """What comes back in: a row names a question, and says which topics and keywords it has. Nothing else is read."""
 
@@ -96,16 +114,24 @@ class LabelsResource(ModelResource):
         clean_model_instances = False
         use_transactions = True
 
+    def __init__(self, seen=None):
+        """`seen` is the digest of all labels that the preview was made of, or None for the preview itself."""
+        super().__init__()
+        self.seen, self.versions = seen, {}
+
     def get_error_result_class(self):
         return Plain
 
     def before_import(self, dataset, **kwargs):
         try:
             self._read_head(dataset)
+            self._lock(dataset)
         except ValidationError:
             dataset.wipe()  # the rows would be looked at all the same
             raise
-        self._lock(dataset)
+
+    def after_import(self, dataset, result, **kwargs):
+        result.seen = contents.digest(sorted(self.versions.items()))
 
     def _read_head(self, dataset):
         if not dataset.headers:
@@ -122,15 +148,19 @@ class LabelsResource(ModelResource):
             raise ValidationError(f"This file has {len(dataset):,} rows, and {MOST_ROWS:,} is the most. Divide it.")
 
     def _lock(self, dataset):
-        """Hold all questions that are named before the first one is changed, in the order in which others hold them."""
-        numbers = {str(number).strip() for number in dataset["number"]}
+        """Hold all questions that are named before the first one is changed, in the order in which others hold them.
+        Refuse them when their labels are not those that the preview was made of."""
+        collections, numbers = ({_cell(value) for value in dataset[name]} for name in ("collection", "number"))
         numbers = [int(number) for number in numbers if number.isdecimal() and len(number) < 10]
-        named = Question.objects.filter(collection__slug__in=set(dataset["collection"]), number__in=numbers)
+        named = Question.objects.filter(collection__slug__in=collections, number__in=numbers)
         len(named.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk"))
+        self.versions = {row.pk: labels_version(row) for row in named.prefetch_related("topics", "tags")}
+        if self.seen not in (None, contents.digest(sorted(self.versions.items()))):
+            raise ValidationError("Somebody changed topics or keywords of these questions after the preview was made.")
 
     def before_import_row(self, row, **kwargs):
         for name, value in row.items():
-            row[name] = str(value or "").strip().removeprefix("'")
+            row[name] = _cell(value)
         if not row["number"].isdecimal() or len(row["number"]) > 9:
             raise ValidationError(f"“{row['number'][:20]}” is not the number of a question.")
 
@@ -141,6 +171,14 @@ class LabelsResource(ModelResource):
         """Nothing is written to the question's own columns."""
         self.wanted = {}
         self.wanted = {name: self.fields[name].clean(row) for name in ("topics", "keywords") if name in row}
+        version = row.get("labels_version")
+        if version and version != self.versions[instance.pk] and self._changes(instance):
+            now = {name: self.fields[name].export(instance) for name in self.wanted}
+            raise ValidationError(
+                f"Somebody changed the labels of question {instance.number} after this file was exported. "
+                f"In the file: {_labels(row)}. Now in the database: {_labels(now)}. Export again and change that file, "
+                "or empty the cell labels_version of this row to replace the present labels."
+            )
 
     def skip_row(self, instance, original, row, import_validation_errors=None):
         return not import_validation_errors and not self._changes(instance)
@@ -166,6 +204,14 @@ class LabelsResource(ModelResource):
         return changes
 
 
+def _cell(value):
+    return str(value or "").strip().removeprefix("'")
+
+
+def _labels(row):
+    return "; ".join(f"{name} “{row[name]}”" for name in ("topics", "keywords") if name in row)
+
+
 class DeskResource(ModelResource):
     """What goes out: a line for each question, with all that the desk knows of it."""
 
@@ -179,13 +225,15 @@ class DeskResource(ModelResource):
     published = Field("live__published_at", "published")
     topics = Field("topics", "topics", widget=TopicsWidget())
     keywords = Field("tags", "keywords", widget=KeywordsWidget())
+    labels_version = Field(column_name="labels_version", dehydrate_method=labels_version)
 
     class Meta:
         model = Question
         name = "The whole desk"
         fields = export_order = [
-            "collection", "number", "question", "short_answer", "topics", "keywords", "state", "review", "edition",
-            "published", "unconfirmed", "checked_on", "check_due", "check_every", "findings", "unsourced",
+            "collection", "number", "question", "short_answer", "topics", "keywords", "labels_version", "state",
+            "review", "edition", "published", "unconfirmed", "checked_on", "check_due", "check_every", "findings",
+            "unsourced",
         ]  # fmt: skip
 
     def export_field(self, field, instance, **kwargs):
@@ -198,6 +246,7 @@ class SpreadsheetPages(ImportExportMixin):
 
     formats = [Spreadsheet]
     import_form_class = FileForm
+    confirm_form_class = ConfirmForm
     export_form_class = ExportForm  # all columns: the form that offers a choice needs a script in the page
     show_change_form_export = False
     skip_admin_log = True
@@ -223,6 +272,27 @@ class SpreadsheetPages(ImportExportMixin):
         except IncorrectLookupParameters:
             messages.error(request, "Nothing was exported: the address asks for a filter that does not exist.")
             return HttpResponseRedirect(reverse("admin:faq_question_changelist"))
+
+    def get_import_resource_kwargs(self, request, form=None, **kwargs):
+        return {"seen": form.cleaned_data["seen"]} if isinstance(form, ConfirmForm) else {}
+
+    def get_import_data_kwargs(self, **kwargs):
+        return super().get_import_data_kwargs(**kwargs) | {"rollback_on_validation_errors": True}
+
+    def import_action(self, request, **kwargs):
+        response = super().import_action(request, **kwargs)
+        if "confirm_form" in response.context_data:
+            response.context_data["confirm_form"].initial["seen"] = response.context_data["result"].seen
+        return response
+
+    def process_result(self, result, request):
+        errors = [*result.base_errors, *(error for _, errors in result.row_errors() for error in errors)]
+        problems = [error.error for error in errors] + [row.error for row in result.invalid_rows]
+        if not problems:
+            return super().process_result(result, request)
+        why = getattr(problems[0], "messages", [problems[0]])[0]
+        messages.error(request, f"Nothing was imported. {why} Choose the file again and look at the new preview.")
+        return HttpResponseRedirect(reverse("admin:faq_question_import"))
 
     def process_import(self, request, **kwargs):
         try:
