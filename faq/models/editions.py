@@ -21,6 +21,11 @@ SEALED = "An edition is a record of what the public was shown, so it is never ch
 class ContentField(models.JSONField):
     """A `faq.content.Content`, stored as JSON."""
 
+    def deconstruct(self):
+        """As a plain JSONField, so that migrations import none of this code."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.JSONField", args, kwargs
+
     def from_db_value(self, value, expression, connection):
         value = super().from_db_value(value, expression, connection)
         # A path into the JSON and other expressions give plain values.
