@@ -210,6 +210,11 @@ def check(question, *, by, comment="", on=None):
     question = locked(question)
     if question.live is None:
         raise CannotPublish("Only an answer that is public can be confirmed.")
+    if not question.live.names_a_source:
+        raise CannotPublish(
+            "The public answer names no source, so there is nothing to compare it with. Name a source at one of its "
+            "points and publish that, then check the answer."
+        )
     on = on or timezone.localdate()
     act = Check.objects.create(
         edition=question.live,

@@ -77,6 +77,16 @@ for user, name in ((editor, "Erin"), (publisher, "Alex")):
     user.set_password("{PASSWORD}")
     user.save()
 get = lambda number: Question.objects.get(number=number)
+source = Source.objects.create(
+    title="An invented notice", publisher="An office that does not exist", address="https://example.org/notice",
+    archived="https://example.org/archive/notice",
+)
+for number in (8, 9):
+    point = get(number).points.first()
+    Citation.objects.create(point=point, source=source, place="p. 1", consulted=timezone.localdate())
+row = get(8)
+working_copy.refresh(row, editor)
+publishing.publish(row, by=publisher, note="A point names a source.")
 row = get(9)
 row.short_answer = "This is what a short answer looks like: one or two plain sentences."
 row.save()
@@ -92,10 +102,6 @@ row = get(3)
 row.points.filter(key=1).update(text="This paragraph was revised, for this picture only:")
 working_copy.refresh(row, editor)
 publishing.publish(row, by=publisher, note="Plainer words.")
-source = Source.objects.create(
-    title="An invented notice", publisher="An office that does not exist", address="https://example.org/notice",
-    archived="https://example.org/archive/notice",
-)
 row = get(5)
 for key in (1, 2):
     point = row.points.get(key=key)

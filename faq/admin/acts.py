@@ -134,6 +134,7 @@ class ActPages:
         can_change, can_publish = user.has_perm("faq.change_question"), user.has_perm("faq.publish_question")
         unpublished = question.state != Question.State.PUBLIC
         submitted = question.review == Question.Review.SUBMITTED
+        sourced = question.live and question.live.names_a_source
         may_approve = not wrote(user, question) or user.has_perm("faq.override_second_check")
         acts = [
             ("preview", "Preview", True),
@@ -141,7 +142,7 @@ class ActPages:
             ("submit", "Submit for review…", can_change and unpublished and not submitted),
             ("send-back", "Send back…", can_publish and submitted),
             ("publish", "Publish…", can_publish and unpublished and may_approve),
-            ("check", "Checked, still right…", user.has_perm("faq.check_question") and question.live),
+            ("check", "Checked, still right…", user.has_perm("faq.check_question") and sourced),
             ("discard", "Discard changes…", can_change and question.state == Question.State.CHANGED),
             ("link", "Show the draft to somebody…", can_change and unpublished),
             ("withdraw", "Withdraw…", can_publish and question.live),

@@ -1,16 +1,18 @@
 """What many tests need: a small collection about a town library, people with roles, and a way to clear the database."""
 
 import re
+from datetime import date
 from importlib import import_module
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
+from django.db import transaction
 from django.test import Client, TransactionTestCase
 from lxml import html
 
-from faq import importing, manifest, seedfile, version
-from faq.models import Synonym, triggers
+from faq import importing, manifest, publishing, seedfile, version, working_copy
+from faq.models import AnswerPoint, Citation, Question, Source, Synonym, triggers
 
 LIBRARY = """\
 1. Who may borrow a book?
@@ -41,6 +43,27 @@ ABOUT = manifest.Manifest(
 def import_text(text=LIBRARY, about=ABOUT, slug="library", **options):
     """Import seed text as `manage.py import_seed` would; returns the report."""
     return importing.import_document(seedfile.parse(text), about, slug, **options)
+
+
+@transaction.atomic
+def name_sources(questions):
+    """Let the first point of each of these public answers name a source, in a new edition. Takes a queryset."""
+    source, _ = Source.objects.get_or_create(title="Rules of the library", publisher="Town of Springfield")
+    points = AnswerPoint.objects.filter(question__in=questions, position=1)
+    Citation.objects.bulk_create(Citation(point=point, source=source, consulted=date(2026, 5, 4)) for point in points)
+    working_copy.refresh_many(questions)
+    rows = questions.select_related("collection", "live")
+    pairs = [(row, publishing.preview(row)) for row in rows]
+    for row, edition in pairs:
+        edition.change_note, edition.imported = "Names a source.", row.live.imported
+    publishing.seal(pairs)
+
+
+def check(question, by, **facts):
+    """Note a check of a public answer, which names a source from then on."""
+    if not question.live.names_a_source:
+        name_sources(Question.objects.filter(pk=question.pk))
+    return publishing.check(question, by=by, **facts)
 
 
 @pytest.fixture

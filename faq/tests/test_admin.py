@@ -6,9 +6,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from faq import publishing, working_copy
+from faq import working_copy
 from faq.models import AnswerPoint, Edition, Question, Topic
-from faq.tests.conftest import import_text, logged_in, submit
+from faq.tests.conftest import check, import_text, logged_in, name_sources, submit
 
 pytestmark = pytest.mark.django_db
 
@@ -202,6 +202,7 @@ def test_publishing_what_is_public_already_says_so(library, publisher):
 
 def test_withdraw_check_restore_and_settle_from_the_desk(library, publisher):
     desk, row = logged_in(publisher), question()
+    name_sources(Question.objects.filter(pk=row.pk))
     assert "The next check is due on" in desk.post(page_of(row, "check"), {}, follow=True).content.decode()
     assert question().checked_on
     save(desk, row, form_data(desk, row) | {"points-0-text": "Four weeks."})
@@ -213,6 +214,15 @@ def test_withdraw_check_restore_and_settle_from_the_desk(library, publisher):
     assert "The seed has another text by now" in desk.get(page_of(row)).content.decode()
     desk.post(page_of(row, "settle"), follow=True)
     assert (question().seed_conflict, question().imported) == ("", "2. New?\nText.\n")
+
+
+def test_a_check_is_offered_only_for_an_answer_that_names_a_source(library, publisher):
+    desk, row = logged_in(publisher), question()
+    assert page_of(row, "check") not in desk.get(page_of(row)).content.decode()
+    refused = desk.post(page_of(row, "check"), {"comment": "Compared."})
+    assert "names no source" in refused.content.decode() and question().checked_on is None
+    name_sources(Question.objects.filter(pk=row.pk))
+    assert page_of(row, "check") in desk.get(page_of(row)).content.decode()
 
 
 def test_restoring_an_edition_that_does_not_exist_is_refused(library, editor):
@@ -264,7 +274,7 @@ def test_an_editor_adds_a_question_with_points(library, editor):
     ],
 )  # fmt: skip
 def test_the_list_finds_what_needs_work(library, editor, publisher, query, numbers):
-    publishing.check(question(1), by=publisher)
+    check(question(1), publisher)
     AnswerPoint.objects.filter(question=question(2)).update(text="Four weeks.")
     working_copy.refresh(question(2))
     query = query.format(topic=question(1).topics.get().pk)

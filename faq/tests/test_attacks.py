@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group, Permission, User
 from faq import drafts, links, log, publishing, working_copy
 from faq.models import Citation, Event, Question, Source
 from faq.publishing import NeedsSecondPerson
-from faq.tests.conftest import _person, import_text, logged_in, submit
+from faq.tests.conftest import _person, check, import_text, logged_in, submit
 from faq.tests.test_admin import form_data, page_of, question
 from faq.tests.test_sources import cite
 from faq.tests.test_workflow import change, may_override, second, tamper  # noqa: F401
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db
 def alone(library, publisher):
     """Question 2 with the publisher's own words, public without a second check."""
     publisher = may_override(publisher)
+    cite(question().points.first())
     change(publisher, "Own words.")
     publishing.publish(question(), by=publisher, note="Mine.", override="Nobody else was there.")
     return publisher
@@ -42,7 +43,7 @@ def test_a_comma_by_somebody_else_does_not_wash_ones_own_words(alone, editor):
 
 
 def test_what_another_person_confirmed_is_washed(alone, editor, second):  # noqa: F811
-    publishing.check(question(), by=second)
+    check(question(), second)
     row = question()
     row.short_answer = "A comma."
     row.save()
@@ -205,8 +206,9 @@ def test_a_link_to_a_draft_ends_when_the_answer_is_withdrawn(library, editor, pu
     ],
 )  # fmt: skip
 def test_forged_facts_are_found_out(library, editor, publisher, sql, problem):
+    cite(question().points.first())
     publishing.publish(change(editor), by=publisher, note="Four.")
-    publishing.check(question(), by=publisher, comment="Compared.")
+    check(question(), publisher, comment="Compared.")
     assert log.verify().problems == []
     tamper(sql)
     assert any(problem in found for found in log.verify().problems), log.verify().problems

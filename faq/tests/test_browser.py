@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from faq import manifest, publishing
 from faq.models import Question, Report
-from faq.tests.conftest import import_text
+from faq.tests.conftest import check, import_text
 from faq.tests.surfaces import html_addresses
 from faq.tests.test_sources import cite
 
@@ -43,9 +43,9 @@ def site(live_server, library, publisher):
     text = "1. What is a tram?\nA train in a street.\n2. Gone?\nYes.\n3. Old?\nYes.\n" + more
     import_text(text, manifest.Manifest(title="Trams", jurisdiction="Springfield"), slug="trams", publish=True)
     trams = Question.objects.filter(collection__slug="trams")
-    publishing.check(trams.get(number=1), by=publisher, comment="Compared with the notice.")
+    check(trams.get(number=1), publisher, comment="Compared with the notice.")
     publishing.withdraw(trams.get(number=2), because="Nobody found a source.")
-    publishing.check(trams.get(number=3), by=publisher, on=timezone.localdate() - timedelta(days=400))
+    check(trams.get(number=3), publisher, on=timezone.localdate() - timedelta(days=400))
     revised = Question.objects.get(collection__slug="library", number=2)
     revised.short_answer = "Four weeks."
     revised.save()

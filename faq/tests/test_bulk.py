@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 
 from faq import publishing, working_copy
 from faq.models import Event, Question, Topic
-from faq.tests.conftest import logged_in
+from faq.tests.conftest import logged_in, name_sources
 from faq.tests.test_admin import question
 
 pytestmark = pytest.mark.django_db
@@ -85,12 +85,21 @@ def test_nobody_confirms_an_edition_that_came_after_the_page_was_opened(library,
     ],
 )
 def test_a_selection_is_checked_and_labelled(library, publisher, name, answers, done):
+    name_sources(Question.objects.all())
     topic = Topic.objects.get(slug="cards")
     answers = {key: value.format(topic=topic.pk) for key, value in answers.items()}
     client = logged_in(publisher)
     assert done in bulk(client, name, Question.objects.all(), confirmed="yes", **answers).content.decode()
     again = bulk(client, name, Question.objects.all(), confirmed="yes", **answers).content.decode()
     assert name == "check" or "3 refused." in again
+
+
+def test_of_a_selection_the_answers_that_name_no_source_are_not_noted_as_checked(library, publisher):
+    name_sources(Question.objects.filter(number=1))
+    html = bulk(logged_in(publisher), "check", Question.objects.all(), confirmed="yes", comment="").content.decode()
+    assert "1 question was noted as checked." in html
+    assert "2 refused. 2: The public answer names no source" in html and " 3: The public answer names no" in html
+    assert [row.number for row in Question.objects.checked()] == [1]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from faq import publishing, working_copy
-from faq.models import Question, Source
+from faq.models import Citation, Question, Source
+from faq.tests.conftest import check
 from faq.tests.test_browser import browser_type_launch_args, pytestmark  # noqa: F401
-from faq.tests.test_sources import cite
 
 
 @pytest.fixture
@@ -200,11 +200,11 @@ def test_a_draft_is_shown_to_somebody_without_an_account(at_desk, editor, live_s
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_pages_of_the_desk_have_no_known_fault(at_desk, editor, publisher, width, scheme):
     row = Question.objects.get(number=1)
-    cite(row.points.first(), quotation="Anyone may borrow a book.")
+    check(row, publisher)
+    Citation.objects.update(quotation="Anyone may borrow a book.")
     row.points.filter(key=2).update(text="As of my last update, free.")
     working_copy.refresh(row, editor)
     publishing.submit(row, by=editor, note="Please read.")
-    publishing.check(row, by=publisher)
     page = at_desk(publisher, audited=True, color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
     base = f"/admin/faq/question/{row.pk}/"

@@ -20,7 +20,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from faq import markup, publishing, seedfile, version, working_copy
 from faq.admin import points
 from faq.models import Citation, Question, Report, SiteText, Source, Topic
-from faq.tests.conftest import import_text, logged_in
+from faq.tests.conftest import import_text, logged_in, name_sources
 from faq.tests.hostile import headers, wire, world
 from faq.tests.hostile.campaign import SHARES, Campaign, forged, fresh_application, log_lines
 from faq.tests.surfaces import public_addresses
@@ -242,6 +242,7 @@ def test_there_is_a_most_of_points_and_of_sources_of_a_point(library, editor):
 def test_five_hundred_questions_are_acted_on_at_once(db, publisher):
     text = "".join(f"{number}. What about {number}?\nThis.\n" for number in range(1, 501))
     import_text(text, slug="many", publish=True)
+    name_sources(Question.objects.all())
     client = logged_in(publisher)
     data = {"action": "check", "_selected_action": list(Question.objects.values_list("pk", flat=True))}
     page = client.post("/admin/faq/question/", data).content.decode()

@@ -16,7 +16,7 @@ from taggit.models import Tag
 from faq import collection_texts, log, publishing, reporting, version, working_copy
 from faq.models import AnswerPoint, Collection, Question, RetiredTopic, SiteText, Source, Synonym, Topic
 from faq.search import missed, rebuilding
-from faq.tests.conftest import import_text, logged_in
+from faq.tests.conftest import import_text, logged_in, name_sources
 from kb_site import kept
 
 TEXT = b"Three weeks. " * 100
@@ -278,6 +278,8 @@ def first():
 
 
 def test_every_change_of_what_is_public_raises_the_version(town, editor, publisher):
+    name_sources(Question.objects.filter(pk=first().pk))
+
     def publish():
         AnswerPoint.objects.filter(question=first()).update(text="Four weeks.")
         working_copy.refresh(first(), editor)

@@ -11,6 +11,8 @@ from faq import content as contents
 from faq import publishing, working_copy
 from faq.models import AnswerPoint, Edition, Question, SearchText
 from faq.models.editions import Sealed
+from faq.tests.conftest import check
+from faq.tests.test_sources import cite
 
 pytestmark = pytest.mark.django_db
 
@@ -107,7 +109,7 @@ def test_an_edition_is_sealed_in_the_model_and_in_the_database(library):
 @pytest.mark.parametrize("table", ["faq_edition", "faq_check", "faq_event"])
 def test_what_is_sealed_is_not_replaced_either(library, publisher, table, free):
     """SQLite's INSERT OR REPLACE deletes what has the same key, and tells no trigger for deletions."""
-    publishing.check(Question.objects.get(number=1), by=publisher)
+    check(Question.objects.get(number=1), publisher)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {table} ORDER BY id LIMIT 1")
         names, row = [column[0] for column in cursor.description], cursor.fetchone()
@@ -160,7 +162,7 @@ def test_restoring_refuses_another_questions_edition(library):
 
 
 def test_a_check_moves_the_dates_and_editing_does_not(library, publisher):
-    act = publishing.check(question(), by=publisher, comment="Compared with the notice.", on=date(2026, 3, 1))
+    act = check(question(), publisher, comment="Compared with the notice.", on=date(2026, 3, 1))
     row = question()
     assert (row.checked_on, row.check_due) == (date(2026, 3, 1), date(2026, 3, 1) + timedelta(days=180))
     assert (act.edition, act.by["name"], act.comment) == (row.live, "Pat", "Compared with the notice.")
@@ -169,7 +171,7 @@ def test_a_check_moves_the_dates_and_editing_does_not(library, publisher):
 
 
 def test_a_new_edition_is_unchecked(library, publisher):
-    publishing.check(question(), by=publisher)
+    check(question(), publisher)
     edit("Four weeks.")
     publishing.publish(question(), by=publisher, note="Longer.")
     assert question().checked_on is None and question().check_due is None
@@ -177,8 +179,8 @@ def test_a_new_edition_is_unchecked(library, publisher):
 
 def test_public_questions_are_checked_overdue_or_unchecked(library, publisher):
     today = timezone.localdate()
-    publishing.check(question(1), by=publisher, on=today - timedelta(days=180))
-    publishing.check(question(2), by=publisher, on=today - timedelta(days=181))
+    check(question(1), publisher, on=today - timedelta(days=180))
+    check(question(2), publisher, on=today - timedelta(days=181))
     numbers = {
         name: list(getattr(Question.objects.public(), name)().values_list("number", flat=True))
         for name in ("checked", "overdue", "unchecked")
@@ -190,6 +192,17 @@ def test_public_questions_are_checked_overdue_or_unchecked(library, publisher):
 def test_only_what_is_public_can_be_checked(drafts, publisher):
     with pytest.raises(publishing.CannotPublish, match="public"):
         publishing.check(question(), by=publisher)
+
+
+def test_an_answer_that_names_no_source_cannot_be_checked_against_its_sources(library, publisher):
+    with pytest.raises(publishing.CannotPublish, match="names no source"):
+        publishing.check(question(), by=publisher)
+    cite(question().points.get())
+    with pytest.raises(publishing.CannotPublish, match="names no source"):  # the public does not see it yet
+        publishing.check(question(), by=publisher)
+    working_copy.refresh(question())
+    publishing.publish(question(), by=publisher, note="A source.")
+    assert publishing.check(question(), by=publisher).number == 1
 
 
 def test_a_points_key_is_never_used_again(drafts):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from faq import content as contents
 from faq import diffing, links, publishing, working_copy
 from faq.models import Citation, Question, Source
-from faq.tests.conftest import LIBRARY, import_text
+from faq.tests.conftest import LIBRARY, check, import_text
 
 pytestmark = pytest.mark.django_db
 
@@ -220,13 +220,13 @@ def test_reviews_due_lists_what_is_due_and_fails_where_something_is_overdue(libr
         return out.getvalue(), 0
 
     assert run() == ("0 overdue, 0 due within 14 days, 3 never checked.\n", 0)
-    publishing.check(question(1), by=publisher, on=today - timedelta(days=170))
+    check(question(1), publisher, on=today - timedelta(days=170))
     due = today + timedelta(days=10)
     text, code = run()
     assert (text.splitlines()[0], code) == (
         f"library 1: due on {due}. Checked on {today - timedelta(days=170)}.", 0
     )  # fmt: skip
-    publishing.check(question(2), by=publisher, on=today - timedelta(days=181))
+    check(question(2), publisher, on=today - timedelta(days=181))
     text, code = run()
     assert text.splitlines()[0].startswith("library 2: overdue by 1 day.") and code == 1
     assert text.splitlines()[-1] == "1 overdue, 1 due within 14 days, 1 never checked."

@@ -11,7 +11,7 @@ from faq import log, publishing, working_copy
 from faq.admin.questions import QuestionAdmin
 from faq.admin.spreadsheet import LabelsResource
 from faq.models import Event, Question, Source
-from faq.tests.conftest import LIBRARY, import_text, logged_in
+from faq.tests.conftest import LIBRARY, import_text, logged_in, name_sources
 from faq.tests.test_admin import form_data, page_of, question
 from faq.tests.test_sources import cite
 
@@ -40,6 +40,7 @@ def at_once(*acts):
 
 
 def test_the_log_stays_one_chain_when_many_act_at_once(library, publisher):
+    name_sources(Question.objects.all())
     questions = list(Question.objects.all())
     acts = [
         lambda row=row, day=day: publishing.check(row, by=publisher, comment=f"{day}")
@@ -119,6 +120,7 @@ def test_an_import_a_save_and_a_changed_source_do_not_stop_each_other(library, e
     row = question(1)
     source = cite(row.points.first())
     working_copy.refresh(row, editor)
+    publishing.publish(row, by=publisher, note="A source.")
     client = Client()
     client.force_login(editor)
     data = form_data(client, question(3)) | {"points-0-text": "Yes, with a roof."}

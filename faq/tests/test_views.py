@@ -13,7 +13,7 @@ from lxml import html as lxml_html
 
 from faq import publishing
 from faq.models import Question, Topic
-from faq.tests.conftest import import_text
+from faq.tests.conftest import check, import_text
 from faq.tests.surfaces import html_addresses, public_addresses
 from kb_site.context import site
 
@@ -61,7 +61,7 @@ def test_the_state_is_honest_and_in_words(library, publisher, client):
     publishing.publish(row, by=publisher, note="Longer.")
     revised = words(client.get(address))
     assert "Imported" not in revised and "not checked against its sources yet" in revised
-    publishing.check(row, by=publisher)
+    check(row, publisher)
     today = timezone.localdate()
     assert f"Checked against its sources on {today.day} {today:%B %Y}" in words(client.get(address))
     Question.objects.filter(pk=row.pk).update(checked_on=date(2024, 5, 6), check_due=today - timedelta(days=1))
@@ -98,7 +98,7 @@ def test_the_state_is_honest_and_in_words(library, publisher, client):
     ],
 )
 def test_filters_combine(library, publisher, client, query, found):
-    publishing.check(Question.objects.get(number=2), by=publisher)
+    check(Question.objects.get(number=2), publisher)
     response = client.get(f"/questions/?{query}")
     assert response.status_code == 200
     assert numbers(response) == found
@@ -117,7 +117,7 @@ def test_a_choice_that_does_not_exist_is_said_to_be_wrong(library, client):
 
 
 def test_counts_beside_the_choices_say_what_each_would_find(library, publisher, client):
-    publishing.check(Question.objects.get(number=2), by=publisher)
+    check(Question.objects.get(number=2), publisher)
 
     def counts(query):
         facets = client.get(f"/questions/?{query}").context["facets"]

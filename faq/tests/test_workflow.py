@@ -8,7 +8,8 @@ from django.db import DatabaseError, connection, transaction
 from faq import log, publishing, working_copy
 from faq.models import Edition, Event, Question, triggers
 from faq.publishing import CannotPublish, NeedsSecondPerson
-from faq.tests.conftest import import_text
+from faq.tests.conftest import check, import_text
+from faq.tests.test_sources import cite
 
 pytestmark = pytest.mark.django_db
 
@@ -149,6 +150,7 @@ def test_words_that_are_gone_again_make_nobody_a_contributor(library, editor, pu
 
 def test_an_override_says_publicly_that_nobody_else_looked_until_somebody_does(library, publisher, second, client):
     publisher = may_override(publisher)
+    cite(question().points.first())
     change(publisher)
     edition = publishing.publish(question(), by=publisher, note="Four.", override="Nobody else was there.")
     address = edition.question.get_absolute_url()
@@ -157,9 +159,9 @@ def test_an_override_says_publicly_that_nobody_else_looked_until_somebody_does(l
         assert "Published without a second check" in client.get(page).content.decode(), page
     assert Event.objects.of(question()).first().details["override"] == "Nobody else was there."
     assert "Nobody else was there" not in client.get(question().get_history_url()).content.decode()
-    publishing.check(question(), by=publisher)
+    check(question(), publisher)
     assert question().unconfirmed  # their own check is no second pair of eyes
-    publishing.check(question(), by=second, comment="Compared.")
+    check(question(), second, comment="Compared.")
     assert not question().unconfirmed
     assert "Published without a second check" not in client.get(address).content.decode()
     history = client.get(question().get_history_url()).content.decode()
@@ -268,7 +270,7 @@ def test_the_log_is_only_ever_added_to(library):
 
 
 def test_checks_are_sealed_too(library, publisher):
-    publishing.check(question(), by=publisher)
+    check(question(), publisher)
     for sql in ("UPDATE faq_check SET comment = 'x'", "DELETE FROM faq_check"):
         with pytest.raises(DatabaseError, match="checks are sealed"), transaction.atomic():
             connection.cursor().execute(sql)
@@ -282,8 +284,9 @@ def test_an_act_that_fails_leaves_no_entry(library, publisher):
 
 
 def test_an_account_that_is_removed_leaves_its_signatures(library, editor, publisher, client):
+    cite(question().points.first())
     publishing.publish(change(editor), by=publisher, note="Four.")
-    publishing.check(question(), by=publisher)
+    check(question(), publisher)
     publisher.delete()
     editor.delete()
     edition = Edition.objects.get(number=2)
