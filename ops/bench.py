@@ -2,9 +2,9 @@
 
     make bench
 
-Needs `wrk` for pages, and PostgreSQL; the table says "not measured" where a tool is missing. Takes under three minutes
-on two cores. The first run takes longer: it imports 100,000 questions into VAR_DIR/bench, and installs Wagtail there in
-an environment of its own. Both are kept for the next run. Exit status 1 if a request or a command failed.
+Needs `wrk` for pages, and PostgreSQL; the table says "not measured" where a tool is missing. Takes about three minutes
+on two idle cores. The first run takes some minutes more: it imports 100,000 questions into VAR_DIR/bench and installs
+Wagtail there in an environment of its own, for later runs too. Exit status 1 if a request or a command failed.
 
 R is the rate of a WSGI application that returns five bytes. W is the rate of a page of a Wagtail site with the same
 texts (bench_wagtail.py). All servers run with the options of `make run`, on free ports of 127.0.0.1.
@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -37,16 +37,16 @@ from ops import with_postgres
 ROOT = Path(__file__).resolve().parents[1]
 VAR = ROOT / os.environ.get("VAR_DIR", "var") / "bench"
 WAGTAIL = "wagtail==8.0.1"
-SMALL, TRIAL, LARGE = 20, 5_000, 100_000
+SMALL, TRIAL, LARGE = 20, 2_000, 100_000
 WORKERS, CONNECTIONS = 2, 16
-SECONDS, ROUNDS = 2, 5
+SECONDS, ROUNDS = 2, 4
 
 HELLO = """
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
     return [b"Hello"]
 """
-# Arguments: a file with a path on each line, and what Accept-Encoding says.
+# Its argument is a file with a path on each line.
 WRK_SCRIPT = """
 local requests, at = {}, 0
 function init(arguments)
@@ -124,7 +124,11 @@ def import_questions(count: int, **settings: object) -> dict:
         command = [sys.executable, "manage.py", "import_seed", *write_seeds(count, Path(folder)), "--publish", "-v0"]
         began = time.perf_counter()
         process = subprocess.Popen(command, cwd=ROOT, env=environment(**settings), stdout=subprocess.DEVNULL)
-        status, usage = os.wait4(process.pid, 0)[1:]
+        try:
+            status, usage = os.wait4(process.pid, 0)[1:]
+        except BaseException:  # this script was told to stop
+            process.kill()
+            raise
         took = time.perf_counter() - began
     if status:
         raise Failed(f"The import of {count} questions failed.")
@@ -246,16 +250,6 @@ def serving(
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """The address of a throwaway PostgreSQL server."""
-    server = with_postgres.Server(with_postgres.find_programs())
-    try:
-        yield f"postgres://kb@127.0.0.1:{server.start()}/kb"
-    finally:
-        server.remove()
-
-
-@contextmanager
 def wagtail() -> Iterator[Server]:
     """The Wagtail site, installed and filled at the first time."""
     home, ops = VAR / "wagtail", ROOT / "ops"
@@ -279,7 +273,7 @@ def wagtail() -> Iterator[Server]:
 requests_made = 0
 
 
-def load(server: Server, paths: list[str], etag: str = "", seconds: int = SECONDS) -> float:
+def load(server: Server, paths: list[str], seconds: int, etag: str = "") -> float:
     """Ask for `paths` in turn, again and again, over 16 connections; returns requests per second."""
     global requests_made
     expect, header = (304, {"If_None_Match": etag}) if etag else (200, {})
@@ -299,12 +293,22 @@ def load(server: Server, paths: list[str], etag: str = "", seconds: int = SECOND
     return count / took
 
 
-def rounds(cases: dict[str, Callable[[int], float]]) -> dict[str, list[float]]:
-    """Take the rate of each case once per round, forwards and backwards in turn; the first round only warms up."""
+@dataclass
+class Case:
+    """What `load` asks a server for: other paths in each round, as long as there are some."""
+
+    server: Server
+    paths: list[list[str]]
+    etag: str = ""
+
+
+def rounds(cases: dict[str, Case]) -> dict[str, list[float]]:
+    """The rates of each case, one per round. Every second round goes backwards; the first one only warms up."""
     rates: dict[str, list[float]] = {name: [] for name in cases}
     for number in range(ROUNDS + 1):
-        for name in list(cases)[:: -1 if number % 2 else 1]:
-            rate = cases[name](number)
+        for name, case in list(cases.items())[:: -1 if number % 2 else 1]:
+            paths = case.paths[number % len(case.paths)]
+            rate = load(case.server, paths, SECONDS if number else 1, case.etag)
             if number:
                 rates[name].append(rate)
     return rates
@@ -352,14 +356,13 @@ def kept_pages(sites: dict[str, Server]) -> Iterator[Row]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=VAR)))
         (folder / "hello.py").write_text(HELLO)
         raw = stack.enter_context(serving("the raw application", "hello:application", "/", folder))
-        cases = {"raw WSGI application (R)": lambda _: load(raw, ["/"])}
+        cases = {"raw WSGI application (R)": Case(raw, [["/"]])}
         for database, site in sites.items():
             path = site.addresses()[0]
             for _ in range(20):  # each worker compresses a page better when it is asked for again
                 headers, _body = site.get(path)
-            etag = headers["ETag"]
-            cases[f"kept page, {database}"] = lambda _, site=site, path=path: load(site, [path])
-            cases[f"304, {database}"] = lambda _, site=site, path=path, etag=etag: load(site, [path], etag)
+            cases[f"kept page, {database}"] = Case(site, [[path]])
+            cases[f"304, {database}"] = Case(site, [[path]], headers["ETag"])
         rates = rounds(cases)
     first, *others = rates
     yield row(first, median(rates[first]), "/s")
@@ -371,26 +374,23 @@ def kept_pages(sites: dict[str, Server]) -> Iterator[Row]:
 def first_views(folders: dict[int, Path]) -> Iterator[Row]:
     """First views by size of the site, against W and each other. Milliseconds are those of a worker."""
     with ExitStack() as stack:
-        cases: dict[str, Callable[[int], float]] = {}
+        cases: dict[str, Case] = {}
         base = "Wagtail page (W)"
         try:
             peer = stack.enter_context(wagtail())
         except (Failed, subprocess.TimeoutExpired, OSError) as failure:
             yield not_measured(base, str(failure).strip().splitlines()[-1][:100])
         else:
-            pages = [f"/answers/{n}/" for n in range(1, SMALL + 1)]
-            cases[base] = lambda _: load(peer, pages)
+            cases[base] = Case(peer, [[f"/answers/{n}/" for n in range(1, SMALL + 1)]])
         for size, folder in folders.items():
             site = stack.enter_context(serving(f"{size:,} questions", VAR_DIR=folder, KEEP_PAGES="off"))
-            # Other questions in each round, as long as there are so many.
             answers = [site.addresses(n % (1 + size // 2001) + 1) for n in range(ROUNDS + 1)]
-            for name, some in {
-                "question": answers,
-                "list": [["/questions/"]],
-                "list of a topic": [["/questions/?topic=topic-1"]],
-                "search": [searches()],
-            }.items():
-                cases[f"{name}, first view, {size:,}"] = lambda n, site=site, some=some: load(site, some[n % len(some)])
+            cases |= {
+                f"question, first view, {size:,}": Case(site, answers),
+                f"list, first view, {size:,}": Case(site, [["/questions/"]]),
+                f"list of a topic, first view, {size:,}": Case(site, [["/questions/?topic=topic-1"]]),
+                f"search, first view, {size:,}": Case(site, [searches()]),
+            }
         rates = rounds(cases)
 
         def ratios(above: str, below: str) -> list[float]:
@@ -445,7 +445,9 @@ def measure(scratch: ExitStack) -> Iterator[Row]:
 
     databases: dict[str, dict] = {"SQLite": {"VAR_DIR": folder / "trial"}}
     if not no_postgres:
-        address = scratch.enter_context(postgres())
+        server = with_postgres.Server(with_postgres.find_programs())
+        scratch.callback(server.remove)
+        address = f"postgres://kb@127.0.0.1:{server.start()}/kb"
         databases["PostgreSQL"] = {"VAR_DIR": folder / "postgres", "DATABASE_URL": address}
     say(f"importing {TRIAL:,} questions into {' and '.join(databases)}")
     imports = {database: import_questions(TRIAL, **settings) for database, settings in databases.items()}
@@ -491,7 +493,7 @@ def main() -> int:
     try:
         with ExitStack() as scratch:
             rows = list(measure(scratch))
-    except (Failed, with_postgres.Failed, subprocess.TimeoutExpired) as failure:
+    except (Failed, with_postgres.Failed, subprocess.TimeoutExpired, OSError, http.client.HTTPException) as failure:
         print(failure, file=sys.stderr)
         return 1
     print(table(rows))
