@@ -23,13 +23,7 @@ MAX_KEYWORD = 100
 class QuestionQuerySet(models.QuerySet):
     def public(self):
         """The one definition of what the public may see: questions with a live edition. Show that edition only."""
-        return self.filter(self.is_public())
-
-    # Conditions take the path, such as "question__", that leads to a question from the rows that are filtered.
-
-    @staticmethod
-    def is_public(path=""):
-        return Q(**{f"{path}live__isnull": False})
+        return self.filter(live__isnull=False)
 
     def withdrawn(self):
         """Questions that were public and no longer are; their addresses explain why."""
@@ -56,28 +50,20 @@ class QuestionQuerySet(models.QuerySet):
         return self.filter(review=Question.Review.RETURNED)
 
     @staticmethod
-    def is_checked(path=""):
+    def is_checked():
         """The condition: checked against its sources, and not due again."""
-        return Q(**{f"{path}checked_on__isnull": False, f"{path}check_due__gte": timezone.localdate()})
-
-    @staticmethod
-    def is_overdue(path=""):
-        """The condition: checked once, but the next check's day has passed."""
-        return Q(**{f"{path}check_due__lt": timezone.localdate()})
-
-    @staticmethod
-    def is_unchecked(path=""):
-        """The condition: nobody has checked what the public sees now."""
-        return Q(**{f"{path}checked_on__isnull": True})
+        return Q(checked_on__isnull=False, check_due__gte=timezone.localdate())
 
     def checked(self):
         return self.filter(self.is_checked())
 
     def overdue(self):
-        return self.filter(self.is_overdue())
+        """Checked once, but the next check's day has passed."""
+        return self.filter(check_due__lt=timezone.localdate())
 
     def unchecked(self):
-        return self.filter(self.is_unchecked())
+        """Nobody has checked what the public sees now."""
+        return self.filter(checked_on__isnull=True)
 
     def in_order(self):
         """By collection and number, as lists show them."""

@@ -142,17 +142,6 @@ def _watch(connection, table):
             )
 
 
-def unwatch(connection):
-    """Leave the content version alone, before its table goes."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("DROP FUNCTION IF EXISTS faq_note_change() CASCADE")
-            return
-        for table in PUBLIC:
-            for act in ("insert", "update", "delete"):
-                cursor.execute(f"DROP TRIGGER IF EXISTS {table}_public_{act}")
-
-
 def _differs(connection, columns, differs):
     quoted = [connection.ops.quote_name(column) for column in columns]
     return " OR ".join(f"NEW.{column} {differs} OLD.{column}" for column in quoted)
