@@ -172,7 +172,7 @@ class LabelsResource(ModelResource):
         self.wanted = {}
         self.wanted = {name: self.fields[name].clean(row) for name in ("topics", "keywords") if name in row}
         version = row.get("labels_version")
-        if version and version != self.versions[instance.pk] and self._changes(instance):
+        if version and version != self.versions.get(instance.pk) and self._changes(instance):
             now = {name: self.fields[name].export(instance) for name in self.wanted}
             raise ValidationError(
                 f"Somebody changed the labels of question {instance.number} after this file was exported. "
