@@ -29,9 +29,10 @@ from datetime import timedelta
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from django_otp.plugins.otp_static.models import StaticDevice
-from faq import publishing, reporting
+from faq import publishing, reporting, working_copy
 from faq.models import Report, Synonym
 from faq.tests.conftest import import_text
+from faq.tests.test_sources import cite
 from faq.tests.test_workflow import change, question
 
 import_text(publish=True)
@@ -39,7 +40,10 @@ erin, pat, gone = (User.objects.create_user(name, is_staff=True, first_name=name
 pat.groups.add(Group.objects.get(name="Publishers"))
 gone.delete()
 StaticDevice.objects.create(user=pat, name="paper").token_set.create(token="abcd2345")
-publishing.publish(change(erin), by=pat, note="Four – “weeks”, señora.")
+row = change(erin)
+cite(row.points.first())
+working_copy.refresh(row, erin)
+publishing.publish(row, by=pat, note="Four – “weeks”, señora.")
 publishing.check(question(), by=pat, comment="Looked at it.")
 publishing.withdraw(question(3), because="A mistake.", by=pat)
 reporting.store(question().live, None, "This is wrong.\\nReally.")
