@@ -12,16 +12,16 @@ class FaqConfig(AppConfig):
         from django.apps import apps
         from django.db.models.signals import post_migrate
 
-        from . import logins, roles, topics  # noqa: F401  (`logins` and `topics` connect their receivers)
-        from .models import triggers
-        from .search import following, rebuilding  # noqa: F401  (`following` connects its receivers)
+        from faq.admin import reauthentication, roles  # noqa: F401  (`logins` and `topics` connect their receivers)
+        from faq.models import triggers
+        from faq.search import rebuilding, signals  # noqa: F401  (`following` connects its receivers)
 
         # After each migrate, so that a table which a migration rebuilt keeps its triggers.
         post_migrate.connect(triggers.install, sender=self, dispatch_uid="faq.triggers")
         post_migrate.connect(_make_cache, sender=self, dispatch_uid="faq.cache")
         post_migrate.connect(rebuilding.install, sender=self, dispatch_uid="faq.search")
         # After every application, since permissions are made one application at a time.
-        post_migrate.connect(roles.install, dispatch_uid="faq.roles")
+        post_migrate.connect(roles.install, dispatch_uid="faq.admin.roles")
         apps.get_app_config("taggit").verbose_name = "Keywords"
 
 
@@ -35,4 +35,4 @@ def _make_cache(using, **kwargs):
 class DeskConfig(AdminConfig):
     """Django's admin, with the editors' desk as its first page."""
 
-    default_site = "faq.desk.Desk"
+    default_site = "faq.admin.site.Desk"

@@ -6,7 +6,7 @@ from django.utils.encoding import escape_uri_path
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language_info
 
-from faq import markup
+from faq.answers import markup
 
 
 def _text(name, language):

@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import get_conditional_response, patch_vary_headers
 
-from faq import fault_pages
-from faq.search import missed
+from faq.operations import fault_pages
+from faq.search import zero_results
 
 from . import encodings
 
@@ -30,7 +30,7 @@ _WORTH_COMPRESSING = 200
 # Templates are indented for people. (No public page has an element in which white space counts.)
 _INDENTATION = re.compile(rb"\s*\n\s*")
 _TEXT = re.compile(r"text/|application/(?:[a-z]+\+)?(?:xml|json)")
-# U+202A to U+202E and U+2066 to U+2069, in UTF-8 (see `faq.seedfile`); and NUL, which no page may have.
+# U+202A to U+202E and U+2066 to U+2069, in UTF-8 (see `faq.answers.seedfile`); and NUL, which no page may have.
 _TURNING = re.compile(rb"\xe2(?:\x80[\xaa-\xae]|\x81[\xa6-\xa9])|\0")
 
 
@@ -153,7 +153,7 @@ def note_searches_in_vain(get_response):
     def middleware(request):
         response = get_response(request)
         if words := getattr(response, "in_vain", ""):
-            missed.note(words)
+            zero_results.note(words)
         return response
 
     return middleware

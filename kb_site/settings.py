@@ -33,7 +33,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from kb_site import logs
+from . import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
@@ -320,6 +320,6 @@ if LOG_FORMAT not in logs.FORMATS:
 LOGGING = logs.configuration(LOG_FORMAT)
 
 if SENTRY_DSN := env.str("SENTRY_DSN", default=""):
-    from kb_site import sentry
+    from . import sentry
 
     sentry.start(SENTRY_DSN)

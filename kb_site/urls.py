@@ -4,8 +4,8 @@ from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.urls import include, path
 
-from faq import views
-from faq.sitemaps import sitemap
+from faq.site import views
+from faq.site.sitemaps import sitemap
 
 urlpatterns = [
     path("admin/", admin.site.urls),
@@ -14,8 +14,8 @@ urlpatterns = [
     path("robots.txt", views.robots, name="robots"),
     path("healthz", views.alive, name="alive"),
     path("readyz", views.ready, name="ready"),
-    *i18n_patterns(path("", include("faq.urls")), prefix_default_language=False),
+    *i18n_patterns(path("", include("faq.site.urls")), prefix_default_language=False),
 ]
 
-handler404 = "faq.views.not_found"
-handler500 = "faq.views.server_error"
+handler404 = "faq.site.views.not_found"
+handler500 = "faq.site.views.server_error"

@@ -28,10 +28,10 @@ def utf8_only(application):
 application = utf8_only(get_wsgi_application())
 sqlite_file.use_existing()
 if settings.KEEP_PAGES:
-    from faq import version
+    from faq.models import content_version
 
-    from .kept import Kept
+    from .page_cache import Kept
 
-    application = Kept(application, version.current)
+    application = Kept(application, content_version.current)
 application = logs.guarded(application)
 logs.serve()

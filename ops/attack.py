@@ -29,7 +29,7 @@ from django.db import connection  # noqa: E402
 from django.test.utils import setup_databases, teardown_databases  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from faq import version  # noqa: E402
+from faq.models import content_version  # noqa: E402
 from faq.tests.conftest import import_text  # noqa: E402
 from faq.tests.hostile import headers, wire, world  # noqa: E402
 from faq.tests.hostile.campaign import Campaign, forged, fresh_application, log_lines  # noqa: E402
@@ -67,7 +67,7 @@ def through_the_application(size, seed):
             campaign.attack(size, bar.update)
             lines = forged(log.getvalue())
     finally:
-        version.close()
+        content_version.close()
         teardown_databases(before, verbosity=0)
     unreached = campaign.unreached()
     print(

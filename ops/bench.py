@@ -417,8 +417,8 @@ def publish() -> None:
 
     from django.contrib.auth.models import User
 
-    from faq import publishing, working_copy
     from faq.models import Question
+    from faq.workflow import publishing, working_copy
 
     editor, publisher = (User.objects.get_or_create(username=f"bench-{name}")[0] for name in ("editor", "publisher"))
     took = []

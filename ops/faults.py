@@ -302,7 +302,7 @@ def command(*arguments, **options):
 
 
 def make_backup(path):
-    from faq import backups
+    from faq.operations import backups
 
     backups.make(str(path))
 
@@ -312,8 +312,8 @@ def publish(tell):
     from django.contrib.auth.models import User
     from django.db import transaction
 
-    from faq import publishing, working_copy
     from faq.models import Question
+    from faq.workflow import publishing, working_copy
 
     editor, publisher = User.objects.get(username="editor"), User.objects.get(username="publisher")
     for question in Question.objects.in_order():
@@ -331,7 +331,7 @@ def migrate_to_old(tell):
     from django.db.migrations.executor import MigrationExecutor
     from django.utils import timezone
 
-    from faq import content as contents
+    from faq.answers import content as contents
 
     command("migrate", "faq", OLD)
     models = MigrationExecutor(connection).loader.project_state([("faq", OLD)]).apps.get_model
@@ -367,11 +367,11 @@ def look():
 def _look():
     from django.test import Client
 
-    from faq import log
     from faq.models import Question
     from faq.search import rebuilding
+    from faq.workflow import audit
 
-    broken = [*log.verify().problems, *rebuilding.drift()]
+    broken = [*audit.verify().problems, *rebuilding.drift()]
     public = Question.objects.public().select_related("collection").first()
     for address in ["/", "/questions/?q=books", *([public.get_absolute_url()] if public else [])]:
         response = Client(raise_request_exception=False).get(address, headers={"host": "localhost"})

@@ -29,10 +29,10 @@ from django.db import connection  # noqa: E402
 from django.db.models import Q  # noqa: E402
 from django.test.utils import setup_databases, teardown_databases  # noqa: E402
 
-from faq import content as contents  # noqa: E402
+from faq.answers import content as contents  # noqa: E402
 from faq.models import Question  # noqa: E402
-from faq.search import reading  # noqa: E402
-from faq.search.finding import Search  # noqa: E402
+from faq.search import query_parser  # noqa: E402
+from faq.search.search import Search  # noqa: E402
 from faq.tests.relevance import MEASURES, measure, queries  # noqa: E402
 
 
@@ -57,7 +57,7 @@ def bare_fts5():
     memory.executemany("INSERT INTO bare(rowid, words) VALUES (?, ?)", rows)
 
     def find(words):
-        match = " OR ".join(f'"{word}"' for word in reading.words(words))
+        match = " OR ".join(f'"{word}"' for word in query_parser.words(words))
         return [
             n for (n,) in memory.execute("SELECT rowid FROM bare WHERE bare MATCH ? ORDER BY rank LIMIT 10", [match])
         ]
@@ -75,7 +75,7 @@ def bare_postgresql():
             )
 
     def find(words):
-        match = " | ".join(f"'{word}'" for word in reading.words(words))
+        match = " | ".join(f"'{word}'" for word in query_parser.words(words))
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT number FROM bare, to_tsquery('english', %s) AS query WHERE vector @@ query "

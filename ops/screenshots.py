@@ -68,7 +68,8 @@ STATES = f"""
 from datetime import timedelta
 from django.contrib.auth.models import User
 from django.utils import timezone
-from faq import publishing, reporting, working_copy
+from faq.site import reports
+from faq.workflow import publishing, working_copy
 from faq.models import Citation, Question, Source
 
 editor, publisher = (User.objects.get(username=name) for name in ("editor", "publisher"))
@@ -129,7 +130,7 @@ row.save()
 working_copy.refresh(row, editor)
 publishing.submit(row, by=editor)
 publishing.send_back(row, by=publisher, note="Say what is known, and name a source.")
-reporting.store(get(9).live, None, "An invented report, for this picture only.")
+reports.store(get(9).live, None, "An invented report, for this picture only.")
 """
 NUMBERS = "from faq.models import Question; [print(q.number, q.pk) for q in Question.objects.all()]"
 

@@ -10,11 +10,12 @@ from django.db import transaction
 from django.template.response import TemplateResponse
 from taggit.forms import TagField
 
-from faq import logins, publishing, working_copy
 from faq.models import Question, Topic
 from faq.models.questions import keyword_problem
+from faq.workflow import publishing, working_copy
 
-from .acts import CheckForm, PublishForm, SubmitForm
+from . import reauthentication
+from .workflow_views import CheckForm, PublishForm, SubmitForm
 
 MOST = 500
 """Questions that one act takes at once: a request must end."""
@@ -103,8 +104,8 @@ def _ask(model_admin, request, selected, name):
         return None
     form = form_class(request.POST if "confirmed" in request.POST else None)
     if permission in ("publish", "check"):
-        logins.ask_again(form, request)
-    if form.is_bound and logins.accepts(form, request):
+        reauthentication.ask_again(form, request)
+    if form.is_bound and reauthentication.accepts(form, request):
         _carry_out(request, selected, act, form.cleaned_data, done)
         return None
     context = {

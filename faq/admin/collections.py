@@ -13,12 +13,14 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from taggit.models import Tag
 
-from faq import collection_texts, logins, seedfile
-from faq.collection_texts import CannotChange
+from faq.answers import seedfile
 from faq.models import Collection, Event, Topic
 from faq.models.questions import keyword_problem
+from faq.workflow import collection_texts
+from faq.workflow.collection_texts import CannotChange
 
-from .lists import ChoiceFilter
+from . import reauthentication
+from .list_filters import ChoiceFilter
 
 
 class CollectionForm(forms.ModelForm):
@@ -104,8 +106,8 @@ class CollectionAdmin(admin.ModelAdmin):
             raise PermissionDenied
         posted = request.method == "POST"
         form = DecisionForm(request.POST if posted else None)
-        logins.ask_again(form, request)
-        if posted and logins.accepts(form, request):
+        reauthentication.ask_again(form, request)
+        if posted and reauthentication.accepts(form, request):
             confirmed = "confirm" in request.POST
             decide = collection_texts.confirm if confirmed else collection_texts.decline
             try:

@@ -7,8 +7,9 @@ from django.forms.models import BaseInlineFormSet, inlineformset_factory
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
-from faq import wording, working_copy
+from faq.answers import wording
 from faq.models import AnswerPoint, Citation
+from faq.workflow import working_copy
 
 MOST_POINTS = 300
 """Of one answer. Each is a form of its own on the page, and costs as much as a small page."""
@@ -198,7 +199,7 @@ class PointInline(admin.StackedInline):
 
 
 def as_list(findings):
-    """Findings of `faq.wording` for a page of the admin."""
+    """Findings of `faq.answers.wording` for a page of the admin."""
     if not findings:
         return "–"
     rows = ((wording.KINDS[f.kind], f"“{f.quote}”" if f.quote else "", f.why) for f in findings)

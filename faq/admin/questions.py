@@ -11,16 +11,17 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from taggit.forms import TagWidget
 
-from faq import diffing, log, publishing, wording, working_copy
-from faq.concurrency import OptimisticLockForm
+from faq.answers import diffing, wording
 from faq.models import AnswerPoint, Event, Note, Presence, Question
 from faq.models.questions import keyword_problem
+from faq.workflow import audit, publishing, working_copy
 
-from .acts import ActPages, wrote
 from .bulk import BulkActions
-from .lists import CheckFilter, ReviewFilter, SeedFilter, SourcesFilter, StateFilter, WordingFilter
+from .concurrency import OptimisticLockForm
+from .list_filters import CheckFilter, ReviewFilter, SeedFilter, SourcesFilter, StateFilter, WordingFilter
 from .points import PointInline, as_list
 from .spreadsheet import SpreadsheetPages
+from .workflow_views import ActPages, wrote
 
 PRESENT = timedelta(minutes=30)
 """For how long somebody who opened an editing page is taken to be working on it."""
@@ -133,7 +134,7 @@ class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
     @transaction.atomic
     def delete_model(self, request, obj):
         """Only drafts go (see `Question.live`), and only superusers may do that. The log stays."""
-        log.record(Event.Act.DISCARDED, obj, request.user, deleted=True, note="The whole draft was deleted.")
+        audit.record(Event.Act.DISCARDED, obj, request.user, deleted=True, note="The whole draft was deleted.")
         super().delete_model(request, obj)
 
     @transaction.atomic

@@ -5,9 +5,9 @@ from django.db.models import Count
 from django.urls import reverse
 from django.utils.html import format_html_join
 
-from faq import working_copy
-from faq.log import signature
 from faq.models import Question, Source
+from faq.workflow import working_copy
+from faq.workflow.audit import signature
 
 
 class ReachFilter(admin.SimpleListFilter):

@@ -18,10 +18,10 @@ from import_export.results import Error
 from import_export.widgets import Widget
 from taggit.utils import edit_string_for_tags, parse_tags
 
-from faq import content as contents
-from faq import working_copy
+from faq.answers import content as contents
 from faq.models import Question, Topic
 from faq.models.questions import keyword_problem
+from faq.workflow import working_copy
 
 MOST_ROWS = 2_000
 """Rows of one file. A changed one costs about 10 ms, and who else wants to write waits for at most 20 seconds."""

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class BackupProof(models.Model):
-    """A backup was restored into a scratch database, and all in it was as it should be. Written by `faq.backups`."""
+    """A backup that was restored into a scratch database and verified. Written by `faq.operations.backups`."""
 
     at = models.DateTimeField(db_index=True)
     name = models.CharField(max_length=200)

@@ -17,7 +17,7 @@ class Collection(NaturalKey):
     jurisdiction = models.CharField(max_length=200, blank=True, help_text="Where the answers apply, in words.")
     language = models.CharField(max_length=35, default="en", help_text="Language code of the text, such as en or es.")
     origin = models.TextField(blank=True, help_text="Where the text comes from, and how far it can be trusted.")
-    # What waits for a second person, never public: see `faq.collection_texts`.
+    # What waits for a second person, never public: see `faq.workflow.collection_texts`.
     proposed = models.JSONField(null=True, blank=True, editable=False, serialize=False)
 
     objects = NaturalManager()
@@ -41,7 +41,7 @@ class Topic(NaturalKey):
     name = models.CharField(max_length=100)
     description = models.TextField(blank=True, help_text="One plain sentence: what a reader finds here.")
     position = models.PositiveIntegerField(default=0, help_text="Topics are listed by this number, lowest first.")
-    public_since = models.DateTimeField(null=True, blank=True, editable=False)  # set once, see `faq.topics`
+    public_since = models.DateTimeField(null=True, blank=True, editable=False)  # set once, see `faq.workflow.topics`
 
     objects = NaturalManager()
 

@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.db.models.expressions import Col
 from django.urls import reverse
 
-from faq import content as contents
+from faq.answers import content as contents
 
 from .natural import NaturalKey, NaturalManager
 
@@ -19,7 +19,7 @@ SEALED = "An edition is a record of what the public was shown, so it is never ch
 
 
 class ContentField(models.JSONField):
-    """A `faq.content.Content`, stored as JSON."""
+    """A `faq.answers.content.Content`, stored as JSON."""
 
     def deconstruct(self):
         """As a plain JSONField, so that migrations import none of this code."""

@@ -11,8 +11,8 @@ from django.utils import timezone
 from taggit.managers import TaggableManager
 from taggit.models import ItemBase, Tag
 
-from faq import content as contents
-from faq import seedfile
+from faq.answers import content as contents
+from faq.answers import seedfile
 
 from .collections import Collection, Topic
 from .natural import NaturalKey, NaturalManager
@@ -137,7 +137,7 @@ class Question(NaturalKey):
     last_key = models.PositiveIntegerField(default=0, editable=False)  # of its points: keys are never used again
     digest = models.CharField(max_length=64, blank=True, editable=False)  # of the working copy, as of an edition
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT, editable=False)
-    findings = models.PositiveIntegerField(default=0, editable=False)  # of `faq.wording` in the working copy
+    findings = models.PositiveIntegerField(default=0, editable=False)  # of `faq.answers.wording` in the working copy
     unsourced = models.PositiveIntegerField(default=0, editable=False)  # points of the working copy without a source
     contributors = models.JSONField(default=list, editable=False)  # signatures of who wrote what is not public yet
     review = models.CharField(max_length=10, choices=Review, default=Review.NONE, blank=True, editable=False)

@@ -7,8 +7,8 @@ from django.db.models import Q
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
-from faq import content as contents
-from faq import seedfile
+from faq.answers import content as contents
+from faq.answers import seedfile
 
 from .natural import NaturalKey, NaturalManager
 
@@ -49,7 +49,7 @@ class Source(NaturalKey):
     )
 
     written_by = models.JSONField(default=list, editable=False)  # signatures of who described it like this
-    # Kept by `faq.links`; nobody types them.
+    # Kept by `faq.operations.link_checker`; nobody types them.
     visited_at = models.DateTimeField(null=True, blank=True, editable=False)
     fails_since = models.DateTimeField(null=True, blank=True, editable=False)
     failure = models.CharField(max_length=200, blank=True, editable=False)

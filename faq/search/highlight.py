@@ -3,7 +3,7 @@
 from django.utils.html import escape
 from django.utils.safestring import mark_safe
 
-from . import reading
+from . import query_parser
 from .stemming import stem
 
 LOOKED_AT = 200
@@ -14,7 +14,7 @@ def mark(text, stems, length=None):
     """The text as HTML with every word whose stem is among `stems` in ``<mark>``.
 
     With a `length`, the part of about so many characters that has most of them, cut at words."""
-    found = [(start, end, stem(word)) for word, start, end in reading.places(text)]
+    found = [(start, end, stem(word)) for word, start, end in query_parser.places(text)]
     begin, stop = (0, len(text)) if length is None or len(text) <= length else _window(found, stems, length, len(text))
     parts, done = ["… " if begin else ""], begin
     for start, end, root in found:

@@ -10,10 +10,10 @@ from collections import Counter, defaultdict
 from django.db import transaction
 from django.db.models import Sum
 
-from faq import content as contents
+from faq.answers import content as contents
 from faq.models import Question, QuestionTag, SearchKey, SearchText, SearchWord
 
-from . import reading, typos
+from . import query_parser, typos
 from .errors import index_errors
 from .stemming import stem
 
@@ -55,7 +55,7 @@ def entry(question, found_by):
         "found_by": sorted(found_by),
         "points": [contents.said(block) for block in content.blocks],
     }
-    read = {name: [reading.words(line) for line in lines] for name, lines in texts.items()}
+    read = {name: [query_parser.words(line) for line in lines] for name, lines in texts.items()}
     every = {word for lines in read.values() for line in lines for word in line}
     stemmed = {name: "\n".join(" ".join(map(stem, line)) for line in lines) for name, lines in read.items()}
     return SearchText(

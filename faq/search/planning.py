@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from faq.models import SearchKey
 
-from . import indexing, reading, synonyms, typos
+from . import indexing, query_parser, synonyms, typos
 from .ranking import SYNONYM, TITLE, Plan, Term, fair
 from .stemming import stem
 
@@ -53,7 +53,7 @@ def corrections(query, made):
 
 def corrected(query, change):
     """The query with other words in place of mistyped ones."""
-    return reading.Query(
+    return query_parser.Query(
         tuple(dict.fromkeys(change.get(word, word) for word in query.words)),
         tuple(tuple(change.get(word, word) for word in phrase) for phrase in query.phrases),
         query.without,

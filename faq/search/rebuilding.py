@@ -6,7 +6,7 @@ from django.db.models import Count, Sum
 from faq.models import Question, SearchKey, SearchText, SearchWord
 
 from . import indexing, sqlite
-from .finding import engine
+from .search import engine
 from .stemming import stem
 
 BATCH = indexing.BATCH

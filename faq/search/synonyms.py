@@ -2,7 +2,7 @@
 
 from faq.models import Synonym
 
-from . import reading, typos
+from . import query_parser, typos
 from .stemming import stem
 
 LONGEST = 4
@@ -14,7 +14,7 @@ MOST = 5000
 
 def key_of(words):
     """What a synonym is looked up by: the stems of its words; a beginning keeps its star. Empty without any word."""
-    found = reading.words(words)
+    found = query_parser.words(words)
     if len(found) == 1 and words.rstrip().endswith("*"):
         return f"{found[0]}*"
     return " ".join(stem(word) for word in found)
@@ -35,7 +35,7 @@ def meanings(words):
                     groups.setdefault(f"{group[0][:end]}*", group)
     noted = Synonym.objects.filter(key__in=groups).values_list("key", "means")
     found = [
-        (groups[key], [tuple(reading.stems(part)) for part in means.split(",") if reading.words(part)])
+        (groups[key], [tuple(query_parser.stems(part)) for part in means.split(",") if query_parser.words(part)])
         for key, means in noted
     ]
     return sorted(found, key=lambda pair: (-len(pair[0]), words.index(pair[0][0]), pair[0]))
@@ -44,5 +44,5 @@ def meanings(words):
 def near(keys):
     """Single words with a synonym that share a key with a mistyped one (see `typos`): ``{word: stems of meanings}``."""
     noted = Synonym.objects.exclude(key__contains=" ").values_list("words", "means")[:MOST]
-    words = {word: means for typed, means in noted for word in reading.words(typed)}
-    return {word: reading.stems(means) for word, means in words.items() if keys & typos.keys(word)}
+    words = {word: means for typed, means in noted for word in query_parser.words(typed)}
+    return {word: query_parser.stems(means) for word, means in words.items() if keys & typos.keys(word)}

@@ -7,7 +7,7 @@ from django import template
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
 
-from faq import markup
+from faq.answers import markup
 from faq.models import Edition, Source
 
 register = template.Library()

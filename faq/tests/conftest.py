@@ -11,8 +11,9 @@ from django.db import transaction
 from django.test import Client, TransactionTestCase
 from lxml import html
 
-from faq import importing, manifest, publishing, seedfile, version, working_copy
-from faq.models import AnswerPoint, Citation, Question, Source, Synonym, triggers
+from faq.answers import manifest, seedfile
+from faq.models import AnswerPoint, Citation, Question, Source, Synonym, content_version, triggers
+from faq.workflow import importing, publishing, working_copy
 
 LIBRARY = """\
 1. Who may borrow a book?
@@ -130,7 +131,7 @@ def submit(client, address, data=(), **options):
 def _nothing_kept_from_the_test_before():
     cache.clear()  # what the database keeps goes with the database
     yield
-    version.close()  # a connection beside Django's own, which would hold the test's database
+    content_version.close()  # a connection beside Django's own, which would hold the test's database
 
 
 def _fill_vocabulary():

@@ -6,9 +6,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from faq import working_copy
 from faq.models import AnswerPoint, Edition, Question, Topic
 from faq.tests.conftest import check, import_text, logged_in, name_sources, submit
+from faq.workflow import working_copy
 
 pytestmark = pytest.mark.django_db
 

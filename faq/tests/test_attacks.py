@@ -3,13 +3,14 @@
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 
-from faq import drafts, links, log, publishing, working_copy
 from faq.models import Citation, Event, Question, Source
-from faq.publishing import NeedsSecondPerson
+from faq.operations import link_checker
 from faq.tests.conftest import _person, check, import_text, logged_in, submit
 from faq.tests.test_admin import form_data, page_of, question
 from faq.tests.test_sources import cite
 from faq.tests.test_workflow import change, may_override, second, tamper  # noqa: F401
+from faq.workflow import audit, draft_links, publishing, working_copy
+from faq.workflow.publishing import NeedsSecondPerson
 
 pytestmark = pytest.mark.django_db
 
@@ -128,7 +129,7 @@ def test_a_site_manager_does_not_make_themselves_a_publisher(library):
     ],
 )  # fmt: skip
 def test_only_addresses_of_the_public_internet_are_visited(address, public):
-    assert links.is_public(address) == public
+    assert link_checker.is_public(address) == public
 
 
 def test_a_private_address_is_refused_before_anything_is_sent(monkeypatch):
@@ -137,12 +138,14 @@ def test_a_private_address_is_refused_before_anything_is_sent(monkeypatch):
 
     monkeypatch.setattr("socket.socket.connect", connect)
     for address in ("https://127.0.0.1:8443/", "http://[::1]/", "http://localhost:1/"):
-        assert links.visit(address) == "no answer: the address leads into a private network, which is not visited"
+        assert (
+            link_checker.visit(address) == "no answer: the address leads into a private network, which is not visited"
+        )
 
 
 def test_what_a_hostile_server_answers_does_not_stop_the_check(db):
     source = Source.objects.create(title="Bad", address="https://example.org/")
-    links.note(source, "the server says 404 a\0b\x1b[31m" + "x" * 500)
+    link_checker.note(source, "the server says 404 a\0b\x1b[31m" + "x" * 500)
     source.refresh_from_db()
     assert source.failure.startswith("the server says 404 ab[31mx") and len(source.failure) == 200
 
@@ -186,11 +189,11 @@ def test_an_export_of_a_filter_that_is_none_is_said_in_words(library, editor):
 
 def test_a_link_to_a_draft_ends_when_the_answer_is_withdrawn(library, editor, publisher):
     change(editor)
-    token = drafts.token(question())
-    assert drafts.find(token).pk == question().pk
+    token = draft_links.token(question())
+    assert draft_links.find(token).pk == question().pk
     publishing.withdraw(question(), because="Wrong.", by=publisher)
-    with pytest.raises(drafts.Over):
-        drafts.find(token)
+    with pytest.raises(draft_links.Over):
+        draft_links.find(token)
 
 
 @pytest.mark.parametrize(
@@ -209,9 +212,9 @@ def test_forged_facts_are_found_out(library, editor, publisher, sql, problem):
     cite(question().points.first())
     publishing.publish(change(editor), by=publisher, note="Four.")
     check(question(), publisher, comment="Compared.")
-    assert log.verify().problems == []
+    assert audit.verify().problems == []
     tamper(sql)
-    assert any(problem in found for found in log.verify().problems), log.verify().problems
+    assert any(problem in found for found in audit.verify().problems), audit.verify().problems
 
 
 def test_view_only_staff_change_nothing(library):

@@ -12,9 +12,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from faq import backups, desk, log, publishing, working_copy
+from faq.admin import site
 from faq.models import BackupProof, Question, triggers
+from faq.operations import backups
 from faq.tests.test_workflow import change, question
+from faq.workflow import audit, publishing, working_copy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,14 +39,14 @@ def test_a_backup_is_made_proved_and_put_back(library, editor, publisher):
     made = run("backup")
     path = backups.latest()
     assert made.startswith(f"{path}: ") and path.stat().st_mode & 0o777 == 0o600
-    head = log.verify().head
+    head = audit.verify().head
     told = run("verify_backup")
     assert "3 questions, 4 editions, 8 entries of the log." in told
     assert BackupProof.objects.get().name == path.name and backups.age() == 0
     publishing.withdraw(question(), because="A mistake.", by=publisher)
     told = run("restore_backup", path, yes=True)
     assert question().live.content.blocks[0].text == "Four weeks."
-    assert log.verify().head == head and log.verify().problems == []
+    assert audit.verify().head == head and audit.verify().problems == []
     with pytest.raises(Exception, match="only ever added to"):
         connection.cursor().execute("DELETE FROM faq_event")  # the restored database guards itself, too
     before = told.split("What was there before is in ")[1].rstrip(".\n")
@@ -108,7 +110,7 @@ def test_nothing_of_a_newer_version_holds_on_when_an_older_backup_is_put_back(li
         cursor.execute("CREATE TABLE faq_alone (id integer PRIMARY KEY)")
     run("restore_backup", backups.latest(), yes=True)
     assert not {"faq_remark", "faq_alone"} & set(connection.introspection.table_names())
-    assert Question.objects.public().count() == 3 and log.verify().problems == []
+    assert Question.objects.public().count() == 3 and audit.verify().problems == []
 
 
 @pytest.mark.parametrize("spoiled", ["the backup ends early", "a program ends early"])
@@ -123,7 +125,7 @@ def test_what_fails_half_way_leaves_the_database_as_it_was(library, tmp_path, mo
     connection.close()
     with pytest.raises(backups.CannotBackUp):
         backups._replace_postgresql(path) if connection.vendor == "postgresql" else backups.restore(path)
-    assert Question.objects.public().count() == 3 and log.verify().problems == []
+    assert Question.objects.public().count() == 3 and audit.verify().problems == []
 
 
 def test_a_backup_that_was_changed_is_no_proof_and_is_not_put_back(library, publisher):
@@ -154,7 +156,7 @@ def test_a_file_that_is_no_backup_is_refused_and_nothing_is_changed(library, tmp
     for command, options in (("verify_backup", {}), ("restore_backup", {"yes": True})):
         with pytest.raises(CommandError):
             run(command, path, **options)
-    assert Question.objects.count() == 3 and log.verify().problems == []
+    assert Question.objects.count() == 3 and audit.verify().problems == []
 
 
 def test_a_missing_file_and_a_missing_backup_are_said_in_words(library, tmp_path):
@@ -209,7 +211,7 @@ def test_the_desk_asks_for_a_proof_where_none_is_recent(library, editor, publish
     publisher.save()
 
     def asked(user):
-        return [line.label for line in desk.queue(user) if "backup" in line.label]
+        return [line.label for line in site.queue(user) if "backup" in line.label]
 
     assert asked(publisher) == ["No backup was ever proved"] and asked(editor) == []
     run("backup")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from faq import manifest, seedfile
+from faq.answers import manifest, seedfile
 from ops import bench
 
 pytestmark = pytest.mark.pure

@@ -10,11 +10,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 
-from faq import manifest, publishing
+from faq.answers import manifest
 from faq.models import Question, Report
 from faq.tests.conftest import check, import_text
 from faq.tests.surfaces import html_addresses
 from faq.tests.test_sources import cite
+from faq.workflow import publishing
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (

@@ -5,10 +5,10 @@ import re
 import pytest
 from django.contrib.auth.models import Permission
 
-from faq import publishing, working_copy
 from faq.models import Event, Question, Topic
 from faq.tests.conftest import logged_in, name_sources
 from faq.tests.test_admin import question
+from faq.workflow import publishing, working_copy
 
 pytestmark = pytest.mark.django_db
 

@@ -7,13 +7,14 @@ from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.urls import reverse
 
-from faq import collection_texts, desk, fixtures, log, publishing
-from faq.collection_texts import CannotChange
+from faq.admin import site
 from faq.models import Collection, Event, Question
 from faq.tests.conftest import _person, logged_in
 from faq.tests.surfaces import public_addresses
 from faq.tests.test_logins import away  # noqa: F401
 from faq.tests.test_views import words
+from faq.workflow import audit, collection_texts, fixtures, publishing
+from faq.workflow.collection_texts import CannotChange
 
 pytestmark = pytest.mark.django_db
 
@@ -113,7 +114,7 @@ def test_nobody_confirms_their_own_proposal(library, publisher):
         send(person, title=f"By {person.first_name}")
         assert logged_in(person).get(page_of("confirm")).status_code == 403
         assert decide(person).status_code == 403
-        assert desk.queue(person) == [line for line in desk.queue(person) if "Collection texts" not in line.label]
+        assert site.queue(person) == [line for line in site.queue(person) if "Collection texts" not in line.label]
         with pytest.raises(CannotChange, match="your own proposal"):
             collection_texts.confirm(stored(), by=person, seen=collection_texts.digest(stored()))
         Collection.objects.update(proposed=None)
@@ -228,14 +229,14 @@ def test_the_log_is_whole_with_entries_of_a_collection_and_finds_a_change_of_the
 
     send(manager, title="The library")
     decide(publisher)
-    assert log.verify().problems == []
+    assert audit.verify().problems == []
     assert str(Event.objects.last()).endswith("confirmed for the collection: library")
     assert not Event.objects.of(Question.objects.get(number=2)).filter(act="proposed").exists()
     row = Question.objects.get(number=2)
     assert logged_in(publisher).get(reverse("admin:faq_question_history", args=[row.pk])).status_code == 200
     number = Event.objects.get(act="proposed").number
     tamper(f"UPDATE faq_event SET question = 2 WHERE number = {number}")
-    assert log.verify().problems == [f"Entry {number} was changed after it was written."]
+    assert audit.verify().problems == [f"Entry {number} was changed after it was written."]
 
 
 def test_the_database_keeps_no_proposal_as_nothing_at_all(library, manager, publisher):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from faq import seedfile
+from faq.answers import seedfile
 from faq.tests.conftest import LIBRARY
 
 pytestmark = pytest.mark.commands
@@ -303,6 +303,6 @@ def test_the_secret_key_is_made_once_and_kept_private(site):
 
 def test_the_parser_alone_prints_json():
     done = subprocess.run(
-        [sys.executable, "-m", "faq.seedfile", SEED], cwd=ROOT, capture_output=True, timeout=60, check=True
+        [sys.executable, "-m", "faq.answers.seedfile", SEED], cwd=ROOT, capture_output=True, timeout=60, check=True
     )
     assert json.loads(done.stdout) == seedfile.as_json(seedfile.parse(SEED.read_bytes()))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faq import content as contents
-from faq.seedfile import Block
+from faq.answers import content as contents
+from faq.answers.seedfile import Block
 
 pytestmark = pytest.mark.pure
 

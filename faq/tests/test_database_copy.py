@@ -16,10 +16,10 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 
-from faq import log, publishing
 from faq.models import Event, Question, Report, Synonym
 from faq.search import rebuilding
 from faq.tests.test_workflow import change, question
+from faq.workflow import audit, publishing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,7 +29,8 @@ from datetime import timedelta
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from django_otp.plugins.otp_static.models import StaticDevice
-from faq import publishing, reporting, working_copy
+from faq.site import reports
+from faq.workflow import publishing, working_copy
 from faq.models import Report, Synonym
 from faq.tests.conftest import import_text
 from faq.tests.test_sources import cite
@@ -46,7 +47,7 @@ working_copy.refresh(row, erin)
 publishing.publish(row, by=pat, note="Four – “weeks”, señora.")
 publishing.check(question(), by=pat, comment="Looked at it.")
 publishing.withdraw(question(3), because="A mistake.", by=pat)
-reporting.store(question().live, None, "This is wrong.\\nReally.")
+reports.store(question().live, None, "This is wrong.\\nReally.")
 Report.objects.update(received_at=timezone.now() - timedelta(days=3))
 Synonym.objects.first().delete()
 """
@@ -127,7 +128,7 @@ def test_a_copy_has_all_rows_and_the_site_goes_on_from_there(old):
     execute(old, "CREATE TABLE invoices (id integer)")
     told = run(old)
     assert "4 editions are as sealed" in told and "2 questions are in the search index." in told and "invoices" in told
-    assert log.verify().problems == [] and log.verify().head in told and log.verify().entries > 8
+    assert audit.verify().problems == [] and audit.verify().head in told and audit.verify().entries > 8
     assert rebuilding.drift() == [] and Synonym.objects.count() == synonyms
     assert question(3).withdrawn_because == "A mistake." and question().live.change_note == "Four – “weeks”, señora."
     assert Report.objects.get().text == "This is wrong.\nReally."
@@ -140,7 +141,7 @@ def test_a_copy_has_all_rows_and_the_site_goes_on_from_there(old):
         assert cursor.fetchone()[0] > version and cursor.fetchone() is None
     assert User.objects.create_user("new").pk == 4  # 3 was the deleted account
     publishing.publish(change(User.objects.get(username="erin"), "Five weeks."), by=pat, note="Five.")
-    assert log.verify().problems == []
+    assert audit.verify().problems == []
     for statement in ("DELETE FROM faq_event", "UPDATE faq_edition SET digest = ''", "DELETE FROM faq_check"):
         with pytest.raises(Exception, match="never changed or deleted"):
             connection.cursor().execute(statement)
@@ -149,7 +150,7 @@ def test_a_copy_has_all_rows_and_the_site_goes_on_from_there(old):
 def test_a_copy_there_and_back_has_the_same_rows(old, tmp_path):
     run(old)
     connection.close()
-    assert "Last hash: " + log.verify().head in manage(tmp_path, "move_database", address())
+    assert "Last hash: " + audit.verify().head in manage(tmp_path, "move_database", address())
     assert everything(tmp_path / "kb.sqlite3") == everything(old)
     assert "in line" in manage(tmp_path, "rebuild_search", "--check")
 

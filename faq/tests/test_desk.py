@@ -9,11 +9,13 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from faq import collection_texts, desk, publishing, reporting, working_copy
+from faq.admin import site
 from faq.models import Citation, Collection, Event, MissedSearch, Note, Question, Source, Topic
+from faq.site import reports
 from faq.tests.conftest import check, import_text, logged_in, submit
 from faq.tests.test_admin import form_data, page_of, question, save
 from faq.tests.test_sources import cite
+from faq.workflow import collection_texts, publishing, working_copy
 
 pytestmark = pytest.mark.django_db
 
@@ -43,14 +45,14 @@ def busy(library, editor, publisher):
     Question.objects.filter(pk=more[6].pk).update(seed_conflict="6. Other?\nText.\n", unconfirmed=True)
     change(7, editor, "As of my last update, it is open.")
     Source.objects.create(title="Gone", address="https://example.org/", fails_since=timezone.now())
-    reporting.store(Question.objects.public().first().live, None, "Unclear.")
+    reports.store(Question.objects.public().first().live, None, "Unclear.")
     Question.objects.create(collection=library, number=9, text="Draft?")
     MissedSearch.objects.create(words="submarine", day=today)
     return library
 
 
 def lines(user):
-    return {line.label: line.count for line in desk.queue(user)}
+    return {line.label: line.count for line in site.queue(user)}
 
 
 def test_the_queue_counts_what_waits_for_this_person(busy, editor, publisher):
@@ -74,7 +76,7 @@ def test_each_line_leads_to_a_list_of_as_many_rows(busy, editor, publisher):
     for user in (editor, publisher):
         client = logged_in(user)
         html = client.get("/admin/").content.decode()
-        for line in desk.queue(user):
+        for line in site.queue(user):
             assert line.address.replace("&", "&amp;") in html
             assert client.get(line.address).context["cl"].result_count == line.count, line.label
 
@@ -90,7 +92,7 @@ def test_progress_counts_topic_by_topic(library, editor, publisher):
     working_copy.refresh(row, editor)
     publishing.publish(row, by=publisher, note="Sources.")
     check(question(2), publisher)
-    rows = [[row[name] for name in ("name", "all", "public", "sourced", "checked")] for row in desk.progress()]
+    rows = [[row[name] for name in ("name", "all", "public", "sourced", "checked")] for row in site.progress()]
     assert rows == [["Library cards", 1, 1, 1, 0], ["Visits", 2, 2, 1, 1], ["All questions", 3, 3, 2, 1]]
 
 
@@ -494,7 +496,7 @@ def test_many_notes_are_settled_at_once_and_keep_their_words(library, editor):
 @pytest.mark.sqlite
 def test_the_desk_counts_without_reading_the_questions_themselves(busy, publisher, django_assert_max_num_queries):
     with django_assert_max_num_queries(40) as captured:
-        desk.queue(publisher)
+        site.queue(publisher)
     counting = [query["sql"] for query in captured.captured_queries if "faq_question" in query["sql"]]
     assert len(counting) > 10
     for sql in counting:

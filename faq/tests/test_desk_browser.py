@@ -5,10 +5,10 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from faq import publishing, working_copy
 from faq.models import Citation, Question, Source
 from faq.tests.conftest import check
 from faq.tests.test_browser import browser_type_launch_args, pytestmark  # noqa: F401
+from faq.workflow import publishing, working_copy
 
 
 @pytest.fixture

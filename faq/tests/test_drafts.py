@@ -6,10 +6,10 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from faq import drafts, log, publishing, working_copy
 from faq.models import Event, Question
 from faq.tests.conftest import fields_of, logged_in, submit
 from faq.tests.test_admin import form_data, page_of, question, save
+from faq.workflow import audit, draft_links, publishing, working_copy
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +34,7 @@ def test_the_link_ends_with_the_draft(library, editor, publisher, client):
     row = question()
     row.points.update(text="Four weeks.")
     working_copy.refresh(row, editor)
-    address = reverse("draft", args=[drafts.token(row)])
+    address = reverse("draft", args=[draft_links.token(row)])
     publishing.publish(row, by=publisher, note="Four.")
     response = client.get(address)
     assert response.status_code == 410 and row.get_absolute_url() in response.content.decode()
@@ -44,7 +44,7 @@ def test_the_link_ends_with_the_draft(library, editor, publisher, client):
 
 @pytest.mark.parametrize("many", [False, True])
 def test_the_link_ends_with_a_draft_that_was_deleted_whatever_has_its_number_then(drafts, admin_client, client, many):
-    from faq.drafts import token
+    from faq.workflow.draft_links import token
 
     row = question()
     address = reverse("draft", args=[token(row)])
@@ -56,7 +56,7 @@ def test_the_link_ends_with_a_draft_that_was_deleted_whatever_has_its_number_the
         submit(admin_client, page_of(row, "delete"))
     assert not Question.objects.filter(pk=row.pk).exists()
     event = Event.objects.of(row).first()
-    assert (event.act, event.remark) == ("discarded", "The whole draft was deleted.") and log.verify().problems == []
+    assert (event.act, event.remark) == ("discarded", "The whole draft was deleted.") and audit.verify().problems == []
     other = Question.objects.create(collection=drafts, number=row.number, text="Is there something else?")
     assert other.pk == row.pk
     response = client.get(address)
@@ -65,7 +65,7 @@ def test_the_link_ends_with_a_draft_that_was_deleted_whatever_has_its_number_the
 
 
 def test_the_link_ends_after_two_weeks(drafts_clock, drafts, client):
-    from faq.drafts import token
+    from faq.workflow.draft_links import token
 
     address = reverse("draft", args=[token(question())])
     drafts_clock(days=13)

@@ -15,8 +15,8 @@ from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 from taggit.models import Tag
 
-from faq import fault_pages
 from faq.models import Presence, QuestionTag, SearchText
+from faq.operations import fault_pages
 from faq.tests.conftest import logged_in
 from faq.tests.test_admin import form_data, page_of, question
 from kb_site import sqlite_file, static_files

@@ -17,14 +17,15 @@ from django.test.utils import CaptureQueriesContext
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from faq import markup, publishing, seedfile, version, working_copy
 from faq.admin import points
-from faq.models import Citation, Question, Report, SiteText, Source, Topic
+from faq.answers import markup, seedfile
+from faq.models import Citation, Question, Report, SiteText, Source, Topic, content_version
 from faq.tests.conftest import import_text, logged_in, name_sources
 from faq.tests.hostile import headers, wire, world
 from faq.tests.hostile.campaign import SHARES, Campaign, forged, fresh_application, log_lines
 from faq.tests.surfaces import public_addresses
 from faq.tests.test_admin import form_data, page_of, question
+from faq.workflow import publishing, working_copy
 
 pytestmark = pytest.mark.django_db
 
@@ -356,7 +357,7 @@ def test_a_small_attack_gets_nothing_through(library):
             campaign.look_around(each=2)
             campaign.attack(200)
         finally:
-            version.close()
+            content_version.close()
     assert not campaign.faults, (seed, campaign.faults[:5])
     assert campaign.errors == 0 and not forged(log.getvalue())
     assert sorted(campaign.unreached()) == sorted(UNREACHED)

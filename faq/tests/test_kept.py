@@ -13,11 +13,22 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from taggit.models import Tag
 
-from faq import collection_texts, log, publishing, reporting, version, working_copy
-from faq.models import AnswerPoint, Collection, Question, RetiredTopic, SiteText, Source, Synonym, Topic
-from faq.search import missed, rebuilding
+from faq.models import (
+    AnswerPoint,
+    Collection,
+    Question,
+    RetiredTopic,
+    SiteText,
+    Source,
+    Synonym,
+    Topic,
+    content_version,
+)
+from faq.search import rebuilding, zero_results
+from faq.site import reports
 from faq.tests.conftest import import_text, logged_in, name_sources
-from kb_site import kept
+from faq.workflow import audit, collection_texts, publishing, working_copy
+from kb_site import page_cache
 
 TEXT = b"Three weeks. " * 100
 
@@ -28,7 +39,7 @@ class Site:
     def __init__(self):
         self.asked, self.version, self.body, self.status = [], 1, TEXT, "200 OK"
         self.headers = {"Cache-Control": "public, max-age=0", "ETag": 'W/"a"', "X-Frame-Options": "DENY"}
-        self.front = kept.Kept(self.application, lambda: self.version)
+        self.front = page_cache.Kept(self.application, lambda: self.version)
 
     def application(self, environ, start_response):
         self.asked.append(environ)
@@ -139,7 +150,7 @@ def test_a_head_request_gets_the_same_headers_and_no_body(site):
 
 @pure
 def test_what_is_asked_for_again_is_compressed_as_well_as_can_be(site):
-    text = Path(kept.__file__).read_bytes()
+    text = Path(page_cache.__file__).read_bytes()
     site.body = brotli.compress(text, quality=1)
     site.headers["Content-Encoding"] = "br"
     first, second, third = [site.get(HTTP_ACCEPT_ENCODING="gzip, br") for _ in range(3)]
@@ -157,12 +168,12 @@ def test_the_application_chooses_by_what_the_key_says_and_nothing_else(site):
 
 @pure
 def test_memory_is_bounded_and_what_is_asked_for_stays(site, monkeypatch):
-    monkeypatch.setattr(kept, "MOST", 20 * (len(TEXT) + 3000))
+    monkeypatch.setattr(page_cache, "MOST", 20 * (len(TEXT) + 3000))
     for number in range(1000):
         site.get(f"/{number}")
         site.get("/wanted")
-    assert len(site.asked) == 1001 and site.front._size <= kept.MOST
-    monkeypatch.setattr(kept, "LARGEST", 100)
+    assert len(site.asked) == 1001 and site.front._size <= page_cache.MOST
+    monkeypatch.setattr(page_cache, "LARGEST", 100)
     site.get("/large")
     site.get("/large")
     assert len(site.asked) == 1003
@@ -170,7 +181,7 @@ def test_memory_is_bounded_and_what_is_asked_for_stays(site, monkeypatch):
 
 @pure
 def test_long_addresses_are_counted_as_well(site, monkeypatch):
-    monkeypatch.setattr(kept, "MOST", 1_000_000)
+    monkeypatch.setattr(page_cache, "MOST", 1_000_000)
     site.status, site.body = "301 Moved Permanently", b""
     for number in range(30):
         site.headers["Location"] = query = f"/?{number}" + "x" * 20_000
@@ -197,7 +208,7 @@ def test_what_is_counted_stays_right_when_a_page_is_compressed_again(site):
 @pure
 def test_a_very_long_page_stays_as_it_was_made(site, monkeypatch):
     site.headers["Content-Encoding"], site.body = "br", brotli.compress(TEXT * 300, quality=1)
-    monkeypatch.setattr(kept.brotli, "compress", None)  # it would hold up everybody for seconds
+    monkeypatch.setattr(page_cache.brotli, "compress", None)  # it would hold up everybody for seconds
     assert {site.get(HTTP_ACCEPT_ENCODING="br")[2] for _ in range(3)} == {site.body}
     assert len(site.asked) == 1
 
@@ -228,9 +239,9 @@ def test_a_page_that_was_made_while_something_changed_is_not_kept(site):
 @pure
 def test_a_new_day_forgets_all(site, monkeypatch):
     site.get()
-    tomorrow = kept._end_of_day() + 1
-    monkeypatch.setattr(kept.time, "time", lambda: tomorrow)
-    monkeypatch.setattr(kept, "_end_of_day", lambda: tomorrow + 86400)
+    tomorrow = page_cache._end_of_day() + 1
+    monkeypatch.setattr(page_cache.time, "time", lambda: tomorrow)
+    monkeypatch.setattr(page_cache, "_end_of_day", lambda: tomorrow + 86400)
     site.get()
     assert len(site.asked) == 2
 
@@ -238,8 +249,8 @@ def test_a_new_day_forgets_all(site, monkeypatch):
 @pure
 def test_without_a_database_the_kept_pages_are_shown_for_a_while(site, monkeypatch):
     now = time.time()
-    monkeypatch.setattr(kept.time, "time", lambda: now)
-    monkeypatch.setattr(kept, "_end_of_day", lambda: now + 86400)
+    monkeypatch.setattr(page_cache.time, "time", lambda: now)
+    monkeypatch.setattr(page_cache, "_end_of_day", lambda: now + 86400)
     site.get()
     asked = []
 
@@ -251,7 +262,7 @@ def test_without_a_database_the_kept_pages_are_shown_for_a_while(site, monkeypat
     assert site.get()[2] == TEXT and len(site.asked) == 1
     site.get()
     assert len(asked) == 1  # it is not asked at every request
-    now += kept.ON_TRUST
+    now += page_cache.ON_TRUST
     site.get()
     assert len(site.asked) == 2
 
@@ -260,17 +271,17 @@ def test_without_a_database_the_kept_pages_are_shown_for_a_while(site, monkeypat
 
 
 def rises(act):
-    before = version.current()
+    before = content_version.current()
     act()
-    return version.current() > before
+    return content_version.current() > before
 
 
 @pytest.fixture
 def town(transactional_db, monkeypatch):
-    monkeypatch.setattr(version, "MAX_AGE", 0)
+    monkeypatch.setattr(content_version, "MAX_AGE", 0)
     collection = import_text(publish=True).collection
     yield collection
-    version.close()
+    content_version.close()
 
 
 def first():
@@ -325,14 +336,14 @@ def test_what_readers_do_not_see_leaves_the_version_as_it_is(town, editor, publi
         "whole row": lambda: first().save(),
         "submit": lambda: publishing.submit(first(), by=editor),
         "log in": lambda: logged_in(editor).get("/admin/"),
-        "missed": lambda: missed.note("unicycle"),
-        "report": lambda: reporting.store(row.live, None, "Is this right?"),
+        "missed": lambda: zero_results.note("unicycle"),
+        "report": lambda: reports.store(row.live, None, "Is this right?"),
         "proposal": lambda: collection_texts.save(town, {"title": "Town library"}, by=editor),
         "source": lambda: Source.objects.create(title="Leaflet"),
         "refused": _refused,
     }
     assert {name: rises(act) for name, act in acts.items()} == dict.fromkeys(acts, False)
-    assert log.verify().problems == []
+    assert audit.verify().problems == []
 
 
 def _refused():
@@ -345,44 +356,44 @@ def _refused():
 
 
 def test_a_version_that_was_seen_never_comes_back(town):
-    seen = {version.current()}
+    seen = {content_version.current()}
     for number in range(20):
         Topic.objects.update(position=number)
-        seen.add(version.current())
+        seen.add(content_version.current())
     assert len(seen) == 21 and sorted(seen)[-1] - sorted(seen)[0] != 20
 
 
 def test_the_version_is_read_again_after_its_connection_broke(town):
-    before = version.current()
-    version._local.reader.connection.close()
-    assert version.current() == before
+    before = content_version.current()
+    content_version._local.reader.connection.close()
+    assert content_version.current() == before
 
 
 def test_an_empty_database_has_a_version(town):
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM faq_contentversion")
-    assert version.current() == version.UNKNOWN
+    assert content_version.current() == content_version.UNKNOWN
     Topic.objects.create(slug="bicycles", name="Bicycles")
-    assert version.current() > version.UNKNOWN
+    assert content_version.current() > content_version.UNKNOWN
 
 
 def test_a_version_that_was_read_is_used_for_50_ms_on_postgresql_and_not_at_all_on_sqlite(town, monkeypatch):
     now = 1000.0
-    monkeypatch.setattr(version, "monotonic", lambda: now)
-    monkeypatch.setattr(version, "MAX_AGE", 0.05)
-    before = version.current()
+    monkeypatch.setattr(content_version, "monotonic", lambda: now)
+    monkeypatch.setattr(content_version, "MAX_AGE", 0.05)
+    before = content_version.current()
     Topic.objects.update(position=7)
     now += 0.049
-    assert (version.current() == before) == (connection.vendor == "postgresql")
+    assert (content_version.current() == before) == (connection.vendor == "postgresql")
     now += 0.001
-    assert version.current() > before
+    assert content_version.current() > before
 
 
 def test_the_age_of_a_version_counts_from_before_the_query(town, monkeypatch):
     now = 1000.0
-    monkeypatch.setattr(version, "monotonic", lambda: now)
-    monkeypatch.setattr(version, "MAX_AGE", 0.05)
-    before, cursor = version.current(), version._local.reader.cursor
+    monkeypatch.setattr(content_version, "monotonic", lambda: now)
+    monkeypatch.setattr(content_version, "MAX_AGE", 0.05)
+    before, cursor = content_version.current(), content_version._local.reader.cursor
 
     class Slow:
         def execute(self, sql):
@@ -393,10 +404,10 @@ def test_the_age_of_a_version_counts_from_before_the_query(town, monkeypatch):
             return result
 
     now += 0.05
-    version._local.reader.cursor = Slow()
-    assert version.current() == before
-    version._local.reader.cursor = cursor
-    assert version.current() > before
+    content_version._local.reader.cursor = Slow()
+    assert content_version.current() == before
+    content_version._local.reader.cursor = cursor
+    assert content_version.current() > before
 
 
 # The real server, with two processes; this one writes.

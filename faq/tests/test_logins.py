@@ -6,10 +6,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from faq import logins, working_copy
+from faq.admin import reauthentication
 from faq.models import Question
 from faq.tests.conftest import logged_in
 from faq.tests.test_login import RIGHT, log_in
+from faq.workflow import working_copy
 
 pytestmark = pytest.mark.django_db
 
@@ -25,12 +26,12 @@ def changed(library, editor):
 @pytest.fixture
 def away(monkeypatch):
     """Makes time pass for who is logged in."""
-    now = logins.time.time()
+    now = reauthentication.time.time()
 
     def pass_(**spans):
         nonlocal now
         now += timedelta(**spans).total_seconds()
-        monkeypatch.setattr(logins.time, "time", lambda: now)
+        monkeypatch.setattr(reauthentication.time, "time", lambda: now)
 
     return pass_
 

@@ -20,7 +20,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client, override_settings
 
-from faq import reporting, views
+from faq.site import reports, views
 from faq.tests.conftest import logged_in
 from faq.tests.surfaces import public_addresses
 from faq.tests.test_admin import form_data, page_of, question
@@ -115,7 +115,7 @@ def test_a_refused_form_is_written_down_by_kind(library, lines):
 
 
 def test_it_is_written_down_that_no_more_reports_are_taken(library, lines, monkeypatch):
-    monkeypatch.setattr(reporting, "LIMITS", ((timedelta(hours=1), 0),))
+    monkeypatch.setattr(reports, "LIMITS", ((timedelta(hours=1), 0),))
     address = "/answers/library/2/report/"
     assert visitor().post(f"{address}?q={WORDS}", {"text": WORDS}).status_code == 429
     [line] = lines()
@@ -157,7 +157,7 @@ def test_an_error_is_one_line_with_its_places_and_without_what_was_typed(library
     assert line["request"] == response.headers["X-Request-ID"]
     link = line["error"][0]
     assert link["kind"].rpartition(".")[2] == type(error).__name__
-    assert "raise error" in link["at"][-1] and any(place.startswith("faq/views.py:") for place in link["at"])
+    assert "raise error" in link["at"][-1] and any(place.startswith("faq/site/views.py:") for place in link["at"])
     assert link.get("message") == told
     assert_nothing_of_the_visitor_in(lines())
 

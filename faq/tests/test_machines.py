@@ -10,10 +10,10 @@ import pytest
 from django.contrib.staticfiles import finders
 from lxml import etree
 
-from faq import publishing
 from faq.models import Question
 from faq.tests.conftest import import_text
 from faq.tests.surfaces import html_addresses, public_addresses
+from faq.workflow import publishing
 
 pytestmark = pytest.mark.django_db
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from faq import manifest, seedfile
+from faq.answers import manifest, seedfile
 from faq.tests.conftest import LIBRARY
 
 pytestmark = pytest.mark.pure

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html
 
-from faq import content as contents
-from faq import markup, publishing, working_copy
+from faq.answers import content as contents
+from faq.answers import markup
 from faq.models import Question
 from faq.tests.conftest import import_text
+from faq.workflow import publishing, working_copy
 
 
 @pytest.mark.pure

@@ -13,15 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from faq.tests.conftest import LIBRARY
-from faq.tests.deployed import (
-    HOST,
-    WORDS,
-    Front,
-    Load,
-    Node,
-    patiently,
-    with_nginx,
-)
+from faq.tests.deployed import HOST, WORDS, Front, Load, Node, patiently, with_nginx
 from faq.tests.test_commands import Site
 
 pytestmark = pytest.mark.commands

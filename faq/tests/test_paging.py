@@ -3,9 +3,11 @@
 import pytest
 from lxml import html
 
-from faq import filters, fixtures, manifest, paging, publishing
+from faq.answers import manifest
 from faq.models import Edition, Question, Topic
+from faq.site import filters, paging
 from faq.tests.conftest import import_text
+from faq.workflow import fixtures, publishing
 
 pytestmark = pytest.mark.django_db
 LISTS = ["/questions/", "/answers/town/", "/topics/cards/", "/changes/", "/answers/town/1/history/"]
@@ -154,7 +156,7 @@ def test_a_long_list_asks_few_queries_too(client, few_are_many, django_assert_ma
 def test_a_sitemap_that_gets_long_is_a_list_of_sitemaps(client, monkeypatch):
     town(30)
     whole = client.get("/sitemap.xml").content.decode()
-    monkeypatch.setattr("faq.sitemaps.Answers.limit", 20)
+    monkeypatch.setattr("faq.site.sitemaps.Answers.limit", 20)
     index = client.get("/sitemap.xml")
     parts = [node.text for node in html.fromstring(index.content).iter("loc")]
     assert len(parts) == 5 and all(part.startswith("http://testserver/sitemap-") for part in parts)

@@ -9,10 +9,10 @@ from django.db import connection
 from django.test import RequestFactory
 from django.urls import reverse
 
-from faq import publishing, working_copy
 from faq.models import AnswerPoint, Collection, Question, Topic
 from faq.tests.conftest import import_text, logged_in
 from faq.tests.surfaces import public_addresses
+from faq.workflow import publishing, working_copy
 
 pytestmark = pytest.mark.django_db
 
@@ -161,7 +161,7 @@ def test_public_pages_answer_safe_methods_only(library, client):
 
 
 def test_the_error_page_needs_nothing_that_could_be_broken(db):
-    from faq.views import server_error
+    from faq.site.views import server_error
 
     with connection.execute_wrapper(lambda *arguments: pytest.fail("the error page asked the database")):
         response = server_error(RequestFactory().get("/"))

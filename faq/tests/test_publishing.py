@@ -7,12 +7,12 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
-from faq import content as contents
-from faq import publishing, working_copy
+from faq.answers import content as contents
 from faq.models import AnswerPoint, Edition, Question, SearchText
 from faq.models.editions import Sealed
 from faq.tests.conftest import check
 from faq.tests.test_sources import cite
+from faq.workflow import publishing, working_copy
 
 pytestmark = pytest.mark.django_db
 

@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from faq import manifest
+from faq.answers import manifest
 from faq.models import Question
 from faq.tests.conftest import import_text
 

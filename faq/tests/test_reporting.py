@@ -6,9 +6,10 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from faq import publishing, reporting
 from faq.models import Question, Report
+from faq.site import reports
 from faq.tests.conftest import logged_in, submit
+from faq.workflow import publishing
 
 pytestmark = pytest.mark.django_db
 
@@ -54,7 +55,7 @@ def test_what_is_not_stored_is_said_next_to_the_field_and_the_words_stay(library
 
 
 def test_beyond_the_limit_the_truth_is_told_and_the_words_stay(library, client, monkeypatch):
-    monkeypatch.setattr(reporting, "LIMITS", ((timedelta(hours=1), 2),))
+    monkeypatch.setattr(reports, "LIMITS", ((timedelta(hours=1), 2),))
     for _ in range(2):
         assert client.post(PAGE, {"text": "Wrong."}).status_code == 303
     response = client.post(PAGE, {"text": "My third one."})

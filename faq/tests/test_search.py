@@ -16,17 +16,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from taggit.models import Tag
 
-from faq import publishing, working_copy
-from faq.manifest import Manifest
+from faq.answers.manifest import Manifest
 from faq.models import MissedSearch, Question, QuestionTag, SearchText, SearchWord, Synonym, Topic
-from faq.search import finding, missed, reading, rebuilding
-from faq.search.finding import Search
+from faq.search import query_parser, rebuilding, search, zero_results
 from faq.search.ranking import TITLE
+from faq.search.search import Search
 from faq.tests.conftest import import_text, logged_in
 from faq.tests.relevance import measure, queries
 from faq.tests.test_machines import Path
 from faq.tests.test_promises import SECRET, half_hidden  # noqa: F401  (a fixture)
 from faq.tests.test_views import numbers, shape, words
+from faq.workflow import publishing, working_copy
 
 pytestmark = pytest.mark.django_db
 
@@ -160,7 +160,7 @@ def test_a_synonym_that_is_there_in_another_form_or_has_no_word_is_refused(town,
 def test_the_site_starts_with_synonyms_that_are_the_editors_from_then_on(db):
     assert Synonym.objects.filter(key="la migra", means="ICE").exists()
     assert Synonym.objects.count() > 300
-    assert [row for row in Synonym.objects.all() if row.key != row._key() or not reading.words(row.means)] == []
+    assert [row for row in Synonym.objects.all() if row.key != row._key() or not query_parser.words(row.means)] == []
 
 
 def test_filters_and_counts_work_on_results(town, client):
@@ -199,7 +199,7 @@ def test_nothing_found_comes_with_topics_and_questions_and_is_counted_for_the_ed
 
 
 def test_missed_searches_are_few_a_day_and_deleted_after_90_days(library, client, monkeypatch, capsys):
-    monkeypatch.setattr(missed, "MOST_A_DAY", 2)
+    monkeypatch.setattr(zero_results, "MOST_A_DAY", 2)
     for word in ("zeppelin", "xylophon", "quagga"):
         client.get(f"/questions/?q={word}")
     assert set(MissedSearch.objects.values_list("words", flat=True)) == {"zeppelin", "xylophon"}
@@ -238,7 +238,7 @@ def test_1_no_unpublished_word_is_indexed_found_or_offered(half_hidden, client):
         rows = [row for model in (Topic, Tag) for row in model.objects.all() if _of(row) & set(questions)]
         names = [text for row in rows for text in (row.name, getattr(row, "description", ""))]
         texts = [[c.question, c.short_answer, *(t for b in c.blocks for t in (b.label, b.text))] for c in contents]
-        return set(reading.words(" ".join([*names, *(text for some in texts for text in some)])))
+        return set(query_parser.words(" ".join([*names, *(text for some in texts for text in some)])))
 
     def _of(row):
         return set(row.questions.all() if isinstance(row, Topic) else Question.objects.filter(tags=row))
@@ -246,7 +246,7 @@ def test_1_no_unpublished_word_is_indexed_found_or_offered(half_hidden, client):
     every, public = Question.objects.all(), Question.objects.public()
     shown = words_of(public, [question.live.content for question in public])
     hidden = words_of(every, [working_copy.content(question) for question in every]) - shown
-    hidden |= set(reading.words("Three weeks. A reminder is sent before.")) - shown  # of the withdrawn one
+    hidden |= set(query_parser.words("Three weeks. A reminder is sent before.")) - shown  # of the withdrawn one
     assert {SECRET, "weeks", "reminder"} <= hidden
     assert {word for row in SearchText.objects.all() for word in row.words.split()} == shown
     counted = SearchWord.objects.values_list("word").annotate(Sum("questions"))
@@ -259,7 +259,7 @@ def test_1_no_unpublished_word_is_indexed_found_or_offered(half_hidden, client):
             assert word not in search.corrections.values()
             assert all(question.live_id for question in search.ranked(search.within(Question.objects.all())))
         page = shape(client.get("/questions/", {"q": word}).content).xpath("//section[@class='results']")[0]
-        assert word not in reading.words(" ".join(page.xpath(".//ol//text()"))), word
+        assert word not in query_parser.words(" ".join(page.xpath(".//ol//text()"))), word
 
 
 def test_the_index_follows_publishing_and_withdrawing(town, publisher):
@@ -407,7 +407,7 @@ def test_nothing_is_needed_that_the_database_does_not_come_with(town):
 
 def test_titles_are_looked_for_apart_from_all_other_text(db):
     import_text("1. A pond?\nDesk.\n2. A desk?\nPond.\n3. Ponds and desks?\nBread.\n", slug="many", publish=True)
-    engine, numbers = finding.engine(), dict(Question.objects.values_list("pk", "number"))
+    engine, numbers = search.engine(), dict(Question.objects.values_list("pk", "number"))
 
     def found(*conditions):
         return sorted(numbers[pk] for pk in engine.candidates(engine.any_of(conditions), None, 10, 10))
@@ -418,8 +418,8 @@ def test_titles_are_looked_for_apart_from_all_other_text(db):
 
 
 def test_only_so_many_are_ranked_and_filters_look_among_all(db, client, monkeypatch):
-    monkeypatch.setattr(finding, "MOST", 10)
-    monkeypatch.setattr(finding, "LOOKED_AT", 30)
+    monkeypatch.setattr(search, "MOST", 10)
+    monkeypatch.setattr(search, "LOOKED_AT", 30)
     text = "".join(f"{n}. Question {n} about pond and desk?\nText of {n}.\n" for n in range(1, 61))
     import_text(text, slug="many", publish=True)
     topic = Topic.objects.create(slug="late", name="Late")
@@ -497,7 +497,7 @@ def test_any_input_gives_an_answer(town, client, text):
 def test_the_search_stays_as_good_as_it_was(db, half):
     """A floor below what is measured (see `make relevance`), so that a change which makes it worse is noticed."""
     seed = Path(__file__).resolve().parents[2] / "seeds" / "wyoming-courts-ice"
-    from faq import manifest
+    from faq.answers import manifest
 
     import_text(
         seed.with_suffix(".txt").read_text(),

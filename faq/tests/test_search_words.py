@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faq.search import highlight, ranking, reading, typos
+from faq.search import highlight, query_parser, ranking, typos
 from faq.search.stemming import stem
 
 pytestmark = pytest.mark.pure
@@ -30,8 +30,8 @@ def test_any_word_has_a_stem(word):
 
 
 def test_what_looks_the_same_is_the_same_word():
-    assert reading.words("¿QUIÉN? quién “Quien’s” qui\u0065\u0301n ＱＵＩＥＮ") == ["quien"] * 5
-    assert reading.words("don't don’t – close-knit e.g. 3rd ½ №5") == [
+    assert query_parser.words("¿QUIÉN? quién “Quien’s” qui\u0065\u0301n ＱＵＩＥＮ") == ["quien"] * 5
+    assert query_parser.words("don't don’t – close-knit e.g. 3rd ½ №5") == [
         "dont", "dont", "close", "knit", "e", "g", "3rd", "12", "5",
     ]  # fmt: skip
 
@@ -56,30 +56,30 @@ def test_what_looks_the_same_is_the_same_word():
     ],
 )
 def test_words_phrases_and_minus_are_read_and_everything_else_is_plain(typed, words, phrases, without):
-    query = reading.read(typed)
+    query = query_parser.read(typed)
     assert query.words == tuple(words.split())
     assert query.phrases == tuple(tuple(phrase.split()) for phrase in phrases)
     assert query.without == tuple(tuple(group.split()) for group in without)
 
 
 def test_words_that_say_nothing_are_left_out_unless_there_are_no_others():
-    assert reading.read("What happens with my library card?").subjects == ("library", "card")
-    assert reading.read("¿Qué hago con mi carné?").subjects == ("hago", "carne")
-    assert reading.read("what is it").subjects == ("what", "is", "it")
+    assert query_parser.read("What happens with my library card?").subjects == ("library", "card")
+    assert query_parser.read("¿Qué hago con mi carné?").subjects == ("hago", "carne")
+    assert query_parser.read("what is it").subjects == ("what", "is", "it")
 
 
 def test_a_query_of_any_length_is_read_up_to_a_bound():
-    query = reading.read(" ".join(f"word{n}" for n in range(10_000)))
-    assert len(query.words) == reading.MAX_WORDS
-    assert reading.read("x" * 100_000).words == ("x" * reading.MAX_LETTERS,)
+    query = query_parser.read(" ".join(f"word{n}" for n in range(10_000)))
+    assert len(query.words) == query_parser.MAX_WORDS
+    assert query_parser.read("x" * 100_000).words == ("x" * query_parser.MAX_LETTERS,)
 
 
 @given(st.text())
 def test_any_text_can_be_read(text):
-    query = reading.read(text)
+    query = query_parser.read(text)
     for word in (*query.words, *(word for group in (*query.phrases, *query.without) for word in group)):
-        assert word and word.isalnum() and len(word) <= reading.MAX_LETTERS
-    assert len(query.words) <= reading.MAX_WORDS
+        assert word and word.isalnum() and len(word) <= query_parser.MAX_LETTERS
+    assert len(query.words) <= query_parser.MAX_WORDS
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def text(**fields):
         title = short = labels = found_by = points = ""
 
     for name, words in fields.items():
-        setattr(Text, name, "\n".join(" ".join(reading.stems(line)) for line in words.split("\n")))
+        setattr(Text, name, "\n".join(" ".join(query_parser.stems(line)) for line in words.split("\n")))
     return Text
 
 
@@ -184,7 +184,7 @@ def test_the_part_that_is_shown_has_the_words_and_is_cut_between_words():
 
 @given(st.text(), st.integers(1, 80))
 def test_marking_is_safe_and_loses_no_letter(text, length):
-    stems = set(reading.stems(text)[::2])
+    stems = set(query_parser.stems(text)[::2])
     whole = highlight.mark(text, stems)
     assert set(re.findall(r"<[^>]*>", whole)) <= {"<mark>", "</mark>"}
     from html import unescape

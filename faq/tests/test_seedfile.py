@@ -9,7 +9,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from faq.seedfile import Block, Document, Question, SeedError, join_label, parse, problem_with, render, split_label
+from faq.answers.seedfile import (
+    Block,
+    Document,
+    Question,
+    SeedError,
+    join_label,
+    parse,
+    problem_with,
+    render,
+    split_label,
+)
 
 pytestmark = pytest.mark.pure
 
@@ -267,7 +277,7 @@ def test_a_broken_file_is_refused_with_the_line_what_was_found_and_what_would_fi
 
 
 def _run(*arguments, encoding="utf-8"):
-    command = [sys.executable, "-m", "faq.seedfile", *map(str, arguments)]
+    command = [sys.executable, "-m", "faq.answers.seedfile", *map(str, arguments)]
     environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": encoding}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=60)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
@@ -304,7 +314,7 @@ def test_the_command_says_on_stderr_what_is_wrong_and_what_is_doubtful(tmp_path)
 
 
 def test_the_command_explains_itself_without_a_readable_file(tmp_path):
-    assert _run() == _run("--help") == (2, "", "usage: python -m faq.seedfile FILE\n")
+    assert _run() == _run("--help") == (2, "", "usage: python -m faq.answers.seedfile FILE\n")
     missing = tmp_path / "missing.txt"
     assert _run(missing) == (1, "", f"{missing}: cannot be read (No such file or directory).\n")
 

@@ -9,10 +9,12 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from faq import content as contents
-from faq import diffing, links, publishing, working_copy
+from faq.answers import content as contents
+from faq.answers import diffing
 from faq.models import Citation, Question, Source
+from faq.operations import link_checker
 from faq.tests.conftest import LIBRARY, check, import_text
+from faq.workflow import publishing, working_copy
 
 pytestmark = pytest.mark.django_db
 
@@ -162,16 +164,16 @@ def pages():
     ],
 )  # fmt: skip
 def test_a_visit_says_whether_the_document_is_there(pages, page, problem):
-    assert links.visit(pages + page, private=True) == problem
+    assert link_checker.visit(pages + page, private=True) == problem
 
 
 def test_a_document_that_is_there_is_asked_for_by_its_head_alone(pages):
-    links.visit(f"{pages}/ok", private=True)
+    link_checker.visit(f"{pages}/ok", private=True)
     assert Pages.asked == [("HEAD", "/ok")]
 
 
 def test_the_checker_does_not_knock_at_doors_of_its_own_network(pages):
-    assert "private network" in links.visit(f"{pages}/ok")
+    assert "private network" in link_checker.visit(f"{pages}/ok")
     assert Pages.asked == []
 
 
@@ -179,7 +181,7 @@ def test_the_checker_does_not_knock_at_doors_of_its_own_network(pages):
     "address", ["http://127.0.0.1:1/", "http://nowhere.invalid/", "file:///etc/passwd", "http://["]
 )
 def test_an_address_where_nobody_is_gives_a_reason_and_no_traceback(address):
-    assert links.visit(address, private=True).startswith("no answer")
+    assert link_checker.visit(address, private=True).startswith("no answer")
 
 
 def test_what_no_longer_answers_is_noted_and_what_answers_again_is_forgotten(pages, db):

@@ -9,10 +9,10 @@ from html import unescape
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from faq import working_copy
 from faq.models import Event, Topic
 from faq.tests.conftest import logged_in, submit
 from faq.tests.test_admin import page_of, question
+from faq.workflow import working_copy
 
 pytestmark = pytest.mark.django_db
 

@@ -7,13 +7,13 @@ from django.db import IntegrityError, connection
 from django.test import Client
 from tablib import Dataset
 
-from faq import log, publishing, working_copy
 from faq.admin.questions import QuestionAdmin
 from faq.admin.spreadsheet import LabelsResource
 from faq.models import Event, Question, Source
 from faq.tests.conftest import LIBRARY, import_text, logged_in, name_sources
 from faq.tests.test_admin import form_data, page_of, question
 from faq.tests.test_sources import cite
+from faq.workflow import audit, publishing, working_copy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,7 +48,7 @@ def test_the_log_stays_one_chain_when_many_act_at_once(library, publisher):
         for row in questions
     ]
     assert [error for error in at_once(*acts) if isinstance(error, Exception)] == []
-    verdict = log.verify()
+    verdict = audit.verify()
     assert verdict.problems == [] and Event.objects.filter(act="checked").count() == 12
 
 
@@ -112,7 +112,7 @@ def test_of_two_who_publish_at_once_one_makes_an_edition(library, editor, publis
     results = at_once(*[lambda: publishing.publish(question(), by=publisher, note="Four.")] * 2)
     refused = [error for error in results if isinstance(error, Exception)]
     assert [type(error) for error in refused] == [publishing.CannotPublish]
-    assert question().editions.count() == 2 and log.verify().problems == []
+    assert question().editions.count() == 2 and audit.verify().problems == []
 
 
 @pytest.mark.parametrize("repeat", range(3))
@@ -140,7 +140,7 @@ def test_an_import_a_save_and_a_changed_source_do_not_stop_each_other(library, e
     assert question(3).points.get().text == "Yes, with a roof."
     assert question(2).live.content.blocks[0].text.startswith("Four weeks")
     assert working_copy.content(question(1)).blocks[0].citations[0].source.title == f"Rules {repeat}"
-    assert log.verify().problems == []
+    assert audit.verify().problems == []
 
 
 @pytest.mark.parametrize("repeat", range(5))
@@ -158,7 +158,7 @@ def test_what_is_published_is_what_the_page_showed_whoever_saves_meanwhile(libra
     assert [result for result in results if isinstance(result, Exception)] == []
     editions = list(row.editions.order_by("number").values_list("content", flat=True))
     assert [edition.blocks[0].text for edition in editions[1:]] in ([], ["Seen words."])
-    assert log.verify().problems == []
+    assert audit.verify().problems == []
 
 
 def test_two_spreadsheets_in_opposite_order_and_a_save_do_not_stop_each_other(library, editor, publisher):
@@ -178,4 +178,4 @@ def test_two_spreadsheets_in_opposite_order_and_a_save_do_not_stop_each_other(li
     )
     assert results[:2] == [3, 3] and results[2] in (200, 302)  # 200: refused as stale, with both texts
     assert sorted(question(3).tags.names()) == ["k3", "loan"]
-    assert log.verify().problems == []
+    assert audit.verify().problems == []

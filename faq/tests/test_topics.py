@@ -7,13 +7,13 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
-from faq import fixtures, publishing
 from faq.models import Collection, Edition, Question, RetiredTopic, Topic
 from faq.tests.conftest import ABOUT, import_text, logged_in
 from faq.tests.test_admin import form_data, question, save
 from faq.tests.test_bulk import bulk
 from faq.tests.test_spreadsheet import confirm, upload
 from faq.tests.test_views import shape, words
+from faq.workflow import fixtures, publishing
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,7 @@ for table in ("faq_question", "faq_answerpoint", "faq_edition", "faq_event", "fa
     print([dict(zip(columns, row)) | {"vector": ""} for row in cursor.fetchall()])
 """
 FIND = """
-from faq.search.finding import Search
+from faq.search.search import Search
 print(len(Search("immigration hold").found))
 """
 

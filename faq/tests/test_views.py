@@ -11,10 +11,10 @@ from django.test import RequestFactory
 from django.utils import timezone
 from lxml import html as lxml_html
 
-from faq import publishing
 from faq.models import Question, Topic
 from faq.tests.conftest import check, import_text
 from faq.tests.surfaces import html_addresses, public_addresses
+from faq.workflow import publishing
 from kb_site.context import site
 
 pytestmark = pytest.mark.django_db

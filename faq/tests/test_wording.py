@@ -7,10 +7,11 @@ from django.core.management import call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faq import publishing, wording, working_copy
+from faq.answers import wording
 from faq.models import Question
 from faq.tests.conftest import import_text, logged_in
 from faq.tests.test_content import block, content
+from faq.workflow import publishing, working_copy
 
 
 def found(*texts, **options):

@@ -5,11 +5,11 @@ from django.contrib.auth.models import Group, Permission, User
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 
-from faq import log, publishing, working_copy
 from faq.models import Edition, Event, Question, triggers
-from faq.publishing import CannotPublish, NeedsSecondPerson
 from faq.tests.conftest import check, import_text
 from faq.tests.test_sources import cite
+from faq.workflow import audit, publishing, working_copy
+from faq.workflow.publishing import CannotPublish, NeedsSecondPerson
 
 pytestmark = pytest.mark.django_db
 
@@ -228,12 +228,12 @@ def tamper(sql, *values):
 
 def test_the_log_follows_and_editions_are_as_sealed(library, editor, publisher):
     publishing.publish(change(editor), by=publisher, note="Four.")
-    verdict = log.verify()
+    verdict = audit.verify()
     assert verdict.problems == []
     assert (verdict.entries, verdict.editions, verdict.unlogged) == (8, 4, 0)
     assert verdict.head == Event.objects.last().hash
-    assert log.verify(Event.objects.get(number=3).hash).problems == []
-    assert "not the one that you knew" in log.verify("0" * 64).problems[0]
+    assert audit.verify(Event.objects.get(number=3).hash).problems == []
+    assert "not the one that you knew" in audit.verify("0" * 64).problems[0]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_the_log_follows_and_editions_are_as_sealed(library, editor, publisher):
 def test_whoever_changes_the_database_by_hand_is_found_out(library, editor, publisher, sql, problem):
     publishing.publish(change(editor), by=publisher, note="Four.")
     tamper(sql)
-    assert any(problem in found for found in log.verify().problems), log.verify().problems
+    assert any(problem in found for found in audit.verify().problems), audit.verify().problems
 
 
 def test_the_log_is_only_ever_added_to(library):
@@ -266,7 +266,7 @@ def test_the_log_is_only_ever_added_to(library):
     for sql in ("UPDATE faq_event SET act = 'checked'", "DELETE FROM faq_event"):
         with pytest.raises(DatabaseError, match="only ever added to"), transaction.atomic():
             connection.cursor().execute(sql)
-    assert log.verify().problems == []
+    assert audit.verify().problems == []
 
 
 def test_checks_are_sealed_too(library, publisher):
@@ -294,4 +294,4 @@ def test_an_account_that_is_removed_leaves_its_signatures(library, editor, publi
     assert edition.checks.get().by["name"] == "Pat"
     assert acts()[-3:] == [("saved", "Erin"), ("published", "Pat"), ("checked", "Pat")]
     assert "by Pat" in client.get(question().get_history_url()).content.decode()
-    assert log.verify().problems == []
+    assert audit.verify().problems == []

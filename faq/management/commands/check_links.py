@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 from tqdm import tqdm
 
-from faq import links
+from faq.operations import link_checker
 
 
 class Command(BaseCommand):
@@ -17,16 +17,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("--days", type=int, default=7, help="leave out what was visited in so many days (7)")
-        parser.add_argument("--pause", type=float, default=links.PAUSE, help="seconds between two requests to one host")
+        parser.add_argument(
+            "--pause", type=float, default=link_checker.PAUSE, help="seconds between two requests to one host"
+        )
         parser.add_argument(
             "--private", action="store_true", help="also visit addresses in private networks, such as this machine"
         )
 
     def handle(self, days, pause, private, **options):
-        waiting = list(links.due(timezone.now() - timedelta(days=days)))
+        waiting = list(link_checker.due(timezone.now() - timedelta(days=days)))
         with tqdm(total=len(waiting), unit="address", disable=None, leave=False) as bar:
             try:
-                failed = links.check(waiting, private=private, pause=pause, visited=lambda source: bar.update())
+                failed = link_checker.check(waiting, private=private, pause=pause, visited=lambda source: bar.update())
             except KeyboardInterrupt:
                 self.stdout.write(f"Stopped after {bar.n} of {len(waiting)} addresses. Start it again to go on.")
                 return

@@ -2,9 +2,10 @@
 
 from django.core.management.base import BaseCommand, CommandError
 
-from faq import content as contents
-from faq import seedfile, working_copy
+from faq.answers import content as contents
+from faq.answers import seedfile
 from faq.models import Collection, Question
+from faq.workflow import working_copy
 
 
 class Command(BaseCommand):

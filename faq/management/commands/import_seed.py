@@ -8,7 +8,8 @@ from django.db import transaction
 from django.utils.text import slugify
 from tqdm import tqdm
 
-from faq import importing, manifest, seedfile
+from faq.answers import manifest, seedfile
+from faq.workflow import importing
 
 
 class Command(BaseCommand):

@@ -3,7 +3,7 @@
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from faq import database_copy
+from faq.operations import database_copy
 
 
 class Command(BaseCommand):

@@ -2,15 +2,15 @@
 
 from django.core.management.base import BaseCommand
 
-from faq import reporting
-from faq.search import missed
+from faq.search import zero_results
+from faq.site import reports
 
 
 class Command(BaseCommand):
     help = "Delete readers' words that are older than 90 days: reports, and searches in vain. Run it daily."
 
     def handle(self, **options):
-        count = reporting.forget_words()
+        count = reports.forget_words()
         self.stdout.write(f"The words of {count} report{'s' if count != 1 else ''} were deleted.")
-        if count := missed.forget():
+        if count := zero_results.forget():
             self.stdout.write(f"{count} search{'es' * (count != 1)} that had found nothing: deleted.")

@@ -5,8 +5,9 @@ from dataclasses import asdict
 
 from django.core.management.base import BaseCommand, CommandError
 
-from faq import wording, working_copy
+from faq.answers import wording
 from faq.models import Collection, Question
+from faq.workflow import working_copy
 
 
 class Command(BaseCommand):

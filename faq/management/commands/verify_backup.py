@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from faq import backups
+from faq.operations import backups
 
 
 class Command(BaseCommand):

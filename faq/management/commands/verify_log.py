@@ -2,7 +2,7 @@
 
 from django.core.management.base import BaseCommand, CommandError
 
-from faq import log
+from faq.workflow import audit
 
 
 class Command(BaseCommand):
@@ -15,7 +15,7 @@ class Command(BaseCommand):
         parser.add_argument("--hash", default="", help="a hash that this command printed earlier")
 
     def handle(self, hash, **options):
-        verdict = log.verify(hash.strip().lower())
+        verdict = audit.verify(hash.strip().lower())
         for problem in verdict.problems:
             self.stderr.write(self.style.ERROR(problem))
         if verdict.problems:

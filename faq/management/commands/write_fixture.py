@@ -2,8 +2,8 @@
 
 from django.core.management.base import BaseCommand, CommandError
 
-from faq import fixtures
 from faq.models import Collection
+from faq.workflow import fixtures
 
 
 class Command(BaseCommand):

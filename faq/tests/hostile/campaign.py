@@ -16,13 +16,12 @@ from django.core.signals import request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import connections, transaction
 
-from faq import version
-from kb_site.kept import Kept
-
-from . import payloads, places
-from .payloads import fitting, quoted, raw, some
-from .requests import Request, Visitor
-from .verdicts import STAFF, judge
+from faq.models import content_version
+from faq.tests.hostile import payloads, places
+from faq.tests.hostile.payloads import fitting, quoted, raw, some
+from faq.tests.hostile.requests import Request, Visitor
+from faq.tests.hostile.verdicts import STAFF, judge
+from kb_site.page_cache import Kept
 
 # What part of all requests each kind is.
 SHARES = {
@@ -409,7 +408,7 @@ def fresh_application():
         connections[name].settings_dict["OPTIONS"].pop("factory", None)
     request_started.disconnect(dispatch_uid="kb_site.sqlite_file")
     inner = utf8_only(get_wsgi_application())
-    return lambda: Kept(inner, version.current)
+    return lambda: Kept(inner, content_version.current)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from django.core.signals import got_request_exception, request_finished, request
 from django.db import close_old_connections
 from django.test import Client
 
-from .payloads import raw
+from faq.tests.hostile.payloads import raw
 
 HOST = "testserver"
 

@@ -12,11 +12,10 @@ from django.conf import settings
 from lxml import etree, html
 
 from faq.models import Question
-
-from . import headers
-from .payloads import MARK, TEMPLATE_RAN
-from .requests import HOST
-from .world import UNPUBLISHED
+from faq.tests.hostile import headers
+from faq.tests.hostile.payloads import MARK, TEMPLATE_RAN
+from faq.tests.hostile.requests import HOST
+from faq.tests.hostile.world import UNPUBLISHED
 
 STAFF = ("superuser", "editor", "publisher", "manager")
 

@@ -12,7 +12,6 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from taggit.models import Tag
 
-from faq import drafts, log, publishing, reporting, working_copy
 from faq.models import (
     AnswerPoint,
     Citation,
@@ -26,9 +25,10 @@ from faq.models import (
     Synonym,
     Topic,
 )
-from faq.sitemaps import SITEMAPS
-
-from .payloads import EVIL, MARK
+from faq.site import reports
+from faq.site.sitemaps import SITEMAPS
+from faq.tests.hostile.payloads import EVIL, MARK
+from faq.workflow import audit, draft_links, publishing, working_copy
 
 UNPUBLISHED = "quetzalword"
 """Stands in what is not public, and in nothing else."""
@@ -100,7 +100,7 @@ def build(imported):
         note = Note.objects.create(collection=collection, kind="<xinj>", text=text)
         note.questions.add(collection.questions.first())
     edition = collection.questions.get(number=1).live
-    reports = [reporting.store(edition, edition.content.blocks[0].key, text) for text in STORED]
+    reports = [reports.store(edition, edition.content.blocks[0].key, text) for text in STORED]
     other = world.people["publisher"]
     # (Of somebody who is not among the visitors: whoever has a device is asked for a code.)
     phone = TOTPDevice.objects.create(user=evil, name=STORED[0][:64])
@@ -113,7 +113,7 @@ def build(imported):
         "edition": [b"1"],
         "slug": [b"topic-0", b"cards", b"x"],
         "receipt": [reports[0].receipt.encode()],
-        "token": [drafts.token(draft).encode()],
+        "token": [draft_links.token(draft).encode()],
         "pk": [str(q.pk).encode() for q in collection.questions.filter(number__in=(1, 7, 8, 9, 10)).order_by("number")],
         "id": [str(other.pk).encode()],
         "url": [b"", b"nothing/here"],
@@ -151,7 +151,11 @@ def _answer(collection, number, text, sources, topics, tags, by):
         if version == 2:
             question.points.filter(position=1).update(text=f"{text} again")
         edition = publishing.preview(question)
-        edition.change_note, edition.contributors, edition.approved_by = text, [log.signature(by)], log.signature(by)
+        edition.change_note, edition.contributors, edition.approved_by = (
+            text,
+            [audit.signature(by)],
+            audit.signature(by),
+        )
         publishing.seal([(question, edition)], override=text)
     publishing.check(question, by=by, comment="Compared.")
 

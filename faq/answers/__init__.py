@@ -1,0 +1,1 @@
+"""Texts and contents of answers, without a database."""

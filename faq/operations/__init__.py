@@ -1,0 +1,1 @@
+"""Backups, copies of the database, source addresses, and pages for faults."""

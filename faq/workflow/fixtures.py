@@ -1,0 +1,41 @@
+"""A collection as a fixture: everything that its public site, search and filters are made of, by natural keys."""
+
+from itertools import chain
+
+from django.core import serializers
+from taggit.models import Tag
+
+from faq.models import AnswerPoint, Check, Citation, Edition, Note, QuestionTag, Source, Topic
+
+
+def rows(collection):
+    """The collection's rows in an order in which they can be loaded."""
+    questions = collection.questions.order_by("number")
+    return chain(
+        [collection],
+        Topic.objects.filter(questions__in=questions).distinct(),
+        Tag.objects.filter(tagged__content_object__in=questions).distinct().order_by("slug"),
+        questions,
+        AnswerPoint.objects.filter(question__in=questions).order_by("question__number", "position", "key"),
+        Source.objects.filter(citations__point__question__in=questions).distinct(),
+        Citation.objects.filter(point__question__in=questions).order_by("point__question__number", "point__key", "id"),
+        QuestionTag.objects.filter(content_object__in=questions).order_by("content_object__number", "tag__slug"),
+        # What was published last is loaded last, and so stands first among the news.
+        Edition.objects.filter(question__in=questions).order_by("published_at", "question__number", "number"),
+        Check.objects.filter(edition__question__in=questions).order_by("edition__question__number", "number"),
+        Note.objects.filter(collection=collection),
+    )
+
+
+def dump(collection, stream):
+    """Write the collection to `stream` as JSON for `loaddata`."""
+    serializers.serialize(
+        "json",
+        rows(collection),
+        indent=1,
+        ensure_ascii=False,
+        use_natural_foreign_keys=True,
+        use_natural_primary_keys=True,
+        stream=stream,
+    )
+    stream.write("\n")
