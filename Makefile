@@ -3,9 +3,10 @@
 # For an environment that is still to be made: `make clean` first, to change the Python of one that is there.
 PYTHON ?= python3
 HOST ?= 127.0.0.1
+override HOST := $(if $(filter localhost,$(HOST)),127.0.0.1,$(HOST))
 PORT ?= 8000
 VAR_DIR ?= var
-export HOST PORT VAR_DIR
+export HOST PORT VAR_DIR EMPTY
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-sqlite test-postgres story faults failover relevance attack drill audit screenshots lint format check lock \
@@ -36,7 +37,10 @@ try:
     with socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, int(port)))
-except (OSError, ValueError, OverflowError) as error:
+except (ValueError, OverflowError):
+    sys.exit(f"HOST={host} PORT={port} is no address: HOST takes localhost or numbers, such as 127.0.0.1 or 0.0.0.0, and\n"
+             "PORT a number up to 65535.")
+except OSError as error:
     sys.exit(f"The site cannot be served at HOST={host} PORT={port}: {error}.\n"
              "Where it is running already, stop that, or choose another port: make run PORT=8001")
 endef
@@ -195,5 +199,6 @@ export CHECK_PYTHON
 new_venv = command -v "$(PYTHON)" >/dev/null || { \
     echo "There is no '$(PYTHON)' here. Install Python 3.11 or newer, or name one: make run PYTHON=python3.12" >&2; \
     exit 1; }; \
-  python=$$("$(PYTHON)" -c "$$CHECK_PYTHON" "$(PYTHON)") && \
+  python=$$("$(PYTHON)" -c "$$CHECK_PYTHON" "$(PYTHON)") && [ -n "$$python" ] || { \
+    echo "'$(PYTHON)' cannot be used. Name another Python 3.11 or newer: make run PYTHON=python3.12" >&2; exit 1; } && \
   rm -f .venv/.run .venv/.dev && rm -rf .venv && "$$python" -m venv .venv

@@ -2,6 +2,7 @@
 
 With nothing set the site runs on this machine alone: DEBUG off, an SQLite file and a generated secret key in `var/`.
 
+    ENVIRONMENT_FILE  a file with more of these, as NAME=value lines; values with blanks in quotes (default: none)
     VAR_DIR         folder for the database file, the secret key, backups and collected static files (default: var)
     STATIC_ROOT     folder for collected static files, where they are to be elsewhere (default: VAR_DIR/static)
     SECRET_KEY      or SECRET_KEY_FILE; else VAR_DIR/secret_key, made on first use
@@ -22,6 +23,7 @@ With nothing set the site runs on this machine alone: DEBUG off, an SQLite file 
     DEBUG           on or off (default: off)
 """
 
+import errno
 import os
 import sys
 import warnings
@@ -38,6 +40,21 @@ from . import logs
 BASE_DIR = Path(__file__).resolve().parent.parent
 SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
 env = environ.FileAwareEnv()
+
+
+def read_environment_file():
+    """Add the settings of ENVIRONMENT_FILE. Variables that are set already win."""
+    if path := os.environ.get("ENVIRONMENT_FILE"):
+        try:
+            with Path(path).open(encoding="utf-8") as file:
+                env.read_env(file)
+        except (OSError, ValueError) as error:
+            raise ImproperlyConfigured(
+                f"ENVIRONMENT_FILE={path} cannot be read: {error}. The user that runs the site needs to read it."
+            ) from error
+
+
+read_environment_file()
 
 
 def flag(name: str, default: bool) -> bool:
@@ -104,7 +121,15 @@ def secret_key() -> str:
 
 VAR_DIR = Path(env.str("VAR_DIR", default="var"))
 VAR_DIR = VAR_DIR if VAR_DIR.is_absolute() else BASE_DIR / VAR_DIR
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+try:
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    if not os.access(VAR_DIR, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "no permission to write there")
+except OSError as error:
+    raise ImproperlyConfigured(
+        f"VAR_DIR={VAR_DIR} cannot be used: {error.strerror}. The database and the secret key are kept there: choose a "
+        "folder that this user may write to."
+    ) from error
 
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 

@@ -243,7 +243,7 @@ def test_make_run_prepares_serves_and_stops(tmp_path):
     first = site.manage("prepare").stdout.decode()
     assert f"Read   http://127.0.0.1:{port}/\n" in first and f"Edit   http://127.0.0.1:{port}/admin/" in first
     assert "Stop   Ctrl-C" in first
-    assert re.findall(r"log in as (\w+) +password \S{16}", first) == ["editor", "publisher"]
+    assert re.findall(r"log in as (\w+) +password \S{16}", first) == ["editor", "publisher", "manager"]
     counted = site.sql("SELECT count(*) FROM faq_edition"), site.sql("SELECT count(*) FROM auth_user")
     assert counted == ([(20,)], [(2,)])
     second = site.manage("prepare").stdout.decode()

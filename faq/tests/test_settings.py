@@ -130,3 +130,31 @@ def test_a_site_on_sqlite_does_not_load_the_driver_of_postgresql(tmp_path):
     script = "import sys; import kb_site.wsgi, kb_site.urls; print('psycopg' in sys.modules)"
     done = manage(tmp_path, "shell", "-v0", "-c", script)
     assert done.stdout.splitlines()[-1] == "False", done.stderr
+
+
+@pytest.mark.commands
+def test_settings_can_stand_in_a_file_that_python_reads(tmp_path):
+    file = tmp_path / "environment"
+    file.write_text('# A comment\nSITE_NAME="Town library"\nDATABASE_URL=sqlite:////tmp/a.sqlite3?timeout=5&cache=1\n')
+    script = "from django.conf import settings; print(settings.SITE_NAME, settings.DATABASES['default']['NAME'])"
+    done = manage(tmp_path, "shell", "-v0", "-c", script, ENVIRONMENT_FILE=file)
+    assert done.stdout == "Town library /tmp/a.sqlite3\n", done.stderr
+    done = manage(tmp_path, "check", ENVIRONMENT_FILE=tmp_path / "missing")
+    assert done.returncode == 1 and "ENVIRONMENT_FILE=" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.commands
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [(["verify_log"], "manage.py migrate"), (["restore_backup", "missing.sqlite3"], "Add --yes to go on")],
+)
+def test_a_command_that_cannot_go_on_says_what_to_do_and_shows_no_traceback(tmp_path, command, words):
+    done = manage(tmp_path, *command)
+    assert done.returncode == 1 and words in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.commands
+def test_a_folder_that_cannot_be_used_is_refused_in_words(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = manage(tmp_path, "check", VAR_DIR=tmp_path / "file" / "var")
+    assert done.returncode == 1 and "VAR_DIR=" in done.stderr and "Traceback" not in done.stderr

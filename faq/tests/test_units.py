@@ -28,6 +28,7 @@ class TestSystemd:
         """With the programs that they start where these tests have them."""
         for path in UNITS:
             text = path.read_text().replace("/opt/kb-site/current/.venv/bin", str(Path(sys.executable).parent))
+            text = text.replace("/usr/local/sbin/", f"{DEPLOY}/")
             text = text.replace("User=kb-site", "User=daemon").replace("Group=kb-site", "Group=daemon")
             text = text.replace("file:/opt/kb-site/current/", f"file:{ROOT}/")
             for name in {path.name, path.name.replace("@.", "@a.")}:  # the template, and one that is made from it

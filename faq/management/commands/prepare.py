@@ -18,7 +18,8 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 class Command(BaseCommand):
     help = (
         "Before the server starts: bring the database up to date, collect static files, and on the very first start "
-        "import the seeds and make one editor's and one publisher's account. Run again, it changes nothing."
+        "import the seeds, unless EMPTY=1, and make an account for an editor, a publisher and a manager. Run again, it "
+        "changes nothing."
     )
 
     def handle(self, **options):
@@ -26,7 +27,7 @@ class Command(BaseCommand):
         self._refuse_unreachable(host)
         call_command("migrate", verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
-        if not Collection.objects.exists():
+        if not Collection.objects.exists() and os.environ.get("EMPTY", "").lower() not in ("1", "on", "yes", "true"):
             for seed in sorted((settings.BASE_DIR / "seeds").glob("*.txt")):
                 call_command("import_seed", seed, publish=True, stdout=self.stdout, stderr=self.stderr)
         passwords = self._first_accounts()
@@ -46,7 +47,7 @@ class Command(BaseCommand):
         if User.objects.exists():
             return {}
         passwords = {}
-        for name, group in (("editor", "Editors"), ("publisher", "Publishers")):
+        for name, group in (("editor", "Editors"), ("publisher", "Publishers"), ("manager", "Site managers")):
             passwords[name] = secrets.token_urlsafe(12)
             user = User.objects.create_user(name, password=passwords[name], is_staff=True)
             user.groups.add(Group.objects.get(name=group))

@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--yes", action="store_true", help="replace the database without asking")
 
     def handle(self, file, yes, **options):
-        if not yes and input("This replaces the whole database. Has the site been stopped? Type “yes”: ") != "yes":
+        if not yes and not self._confirmed():
             raise CommandError("Nothing was changed.")
         try:
             before = backups.restore(file)
@@ -24,3 +24,10 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         call_command("migrate", verbosity=0)
         self.stdout.write(f"The database is what {file} holds. What was there before is in {before}.")
+
+    def _confirmed(self):
+        try:
+            answer = input("This replaces the whole database. Has the site been stopped? Type “yes”: ")
+        except EOFError:
+            raise CommandError("Nothing was changed: nobody is there to confirm it. Add --yes to go on.") from None
+        return answer == "yes"
