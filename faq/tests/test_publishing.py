@@ -1,5 +1,6 @@
 """Sealing, withdrawing, restoring and checking."""
 
+from contextlib import suppress
 from datetime import date, timedelta
 
 import pytest
@@ -119,6 +120,50 @@ def test_what_is_sealed_is_not_replaced_either(library, publisher, table, free):
             cursor.execute(command, other)
         cursor.execute(f"SELECT * FROM {table} ORDER BY id LIMIT 1")
         assert cursor.fetchone() == row
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "name"),
+    [("faq_edition", "content", "key"), ("faq_event", "details", "edition"), ("faq_check", "by", "id")],
+)
+def test_json_that_is_equal_and_reads_otherwise_is_refused(library, publisher, table, column, name):
+    """PostgreSQL takes 1 and 1.00 in JSON for equal."""
+    publishing.check(question(), by=publisher)
+    changed = f"replace({column}, '\"{name}\": ', '\"{name}\":  ')"
+    if connection.vendor == "postgresql":
+        changed = f"regexp_replace({column}::text, '(\"{name}\": \\d+)', '\\1.00', 'g')::jsonb"
+    with pytest.raises(DatabaseError, match="never changed or deleted"), transaction.atomic():
+        connection.cursor().execute(f"UPDATE {table} SET {column} = {changed}")
+
+
+@pytest.mark.parametrize("table", ["faq_edition", "faq_check", "faq_event"])
+def test_an_update_that_changes_nothing_passes(library, publisher, table):
+    publishing.check(question(), by=publisher)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET {', '.join(f'{name} = {name}' for name in columns(table))}")
+        assert cursor.rowcount > 0
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("table", ["faq_edition", "faq_check", "faq_event"])
+def test_what_sqlite_takes_for_equal_it_also_stores_as_the_same(library, publisher, table):
+    publishing.check(question(), by=publisher)
+    ways = ["{} * 1.0", "{} || ''", "{} || '.0'", "{} || ' '", "' ' || {}", "{} || char(0)", "'+' || {}"]
+    ways += [f"CAST({{}} AS {kind})" for kind in ("blob", "real", "text", "integer")]
+    stored = ", ".join(f"typeof({name}), hex({name})" for name in columns(table))
+    everything = f"SELECT {stored} FROM {table} ORDER BY id"
+    with connection.cursor() as cursor:
+        before = cursor.execute(everything).fetchall()
+        for name in columns(table):
+            for way in ways:
+                with suppress(DatabaseError), transaction.atomic():
+                    cursor.execute(f"UPDATE {table} SET {name} = {way.format(name)}")
+                assert cursor.execute(everything).fetchall() == before, (name, way)
+
+
+def columns(table):
+    described = connection.introspection.get_table_description(connection.cursor(), table)
+    return [connection.ops.quote_name(column.name) for column in described]
 
 
 def test_withdrawing_hides_the_answer_and_says_why_and_publishing_brings_it_back(library, publisher):
