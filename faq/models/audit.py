@@ -40,11 +40,12 @@ class Event(models.Model):
         CHECKED = "checked", "checked"
         SETTLED = "settled", "settled a seed conflict"
         SHOWN = "shown", "made a link to the draft"
+        LOADED = "loaded", "loaded from a fixture"
         # Of a collection, so without a question.
-        COLLECTION_CHANGED = "changed", "changed the collection"
-        COLLECTION_PROPOSED = "proposed", "proposed for the collection"
-        COLLECTION_CONFIRMED = "confirmed", "confirmed for the collection"
-        COLLECTION_DECLINED = "declined", "declined for the collection"
+        COLLECTION_CHANGED = "changed", "changed texts of the collection"
+        COLLECTION_PROPOSED = "proposed", "proposed texts of the collection"
+        COLLECTION_CONFIRMED = "confirmed", "confirmed texts of the collection"
+        COLLECTION_DECLINED = "declined", "declined texts of the collection"
 
     number = models.PositiveBigIntegerField(unique=True, editable=False)
     at = models.DateTimeField(editable=False)

@@ -144,7 +144,7 @@ def test_a_publisher_declines(library, manager, publisher):
     assert (stored().origin, stored().proposed) == ("A leaflet.", None)
     assert [(act, by) for act, by, *_ in entries()] == [("proposed", "Max"), ("declined", "Pat")]
     history = words(logged_in(manager).get(page_of("history")))
-    assert "Pat declined for the collection, proposed by Max. “By whom?”" in history
+    assert "Pat declined texts of the collection, proposed by Max. “By whom?”" in history
     assert "Origin A leaflet. Checked by three lawyers." in history
 
 
@@ -230,7 +230,7 @@ def test_the_log_is_whole_with_entries_of_a_collection_and_finds_a_change_of_the
     send(manager, title="The library")
     decide(publisher)
     assert audit.verify().problems == []
-    assert str(Event.objects.last()).endswith("confirmed for the collection: library")
+    assert str(Event.objects.last()).endswith("confirmed texts of the collection: library")
     assert not Event.objects.of(Question.objects.get(number=2)).filter(act="proposed").exists()
     row = Question.objects.get(number=2)
     assert logged_in(publisher).get(reverse("admin:faq_question_history", args=[row.pk])).status_code == 200

@@ -200,9 +200,18 @@ def test_the_fixture_in_the_repository_is_the_seed(site):
 
 def test_the_fixture_can_be_loaded_twice(site):
     site.manage("loaddata", FIXTURE)
-    before = site.sql("SELECT * FROM faq_edition")
+    before = site.sql("SELECT * FROM faq_edition"), site.sql("SELECT * FROM faq_event")
+    assert b"20 entries follow from one another, and 20 editions are as sealed." in site.manage("verify_log").stdout
     site.manage("loaddata", FIXTURE)
-    assert site.sql("SELECT * FROM faq_edition") == before
+    assert (site.sql("SELECT * FROM faq_edition"), site.sql("SELECT * FROM faq_event")) == before
+
+
+def test_a_change_by_hand_ends_verify_log_with_its_name(site):
+    site.manage("loaddata", FIXTURE)
+    site.sql("UPDATE faq_question SET checked_on = '2026-01-02', check_due = '2030-01-02' WHERE number = 3")
+    told = site.manage("verify_log", code=1).stderr.decode()
+    assert "The day of the last check of wyoming-courts-ice 3 does not follow from the log: it is “2026-01-02”" in told
+    assert "2 problems: this database is not as it was written." in told
 
 
 def _free_port():

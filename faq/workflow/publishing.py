@@ -150,11 +150,11 @@ def seal(pairs, override=""):
         # A check confirms one edition; nobody has compared the new one with its sources.
         question.checked_on = question.check_due = None
         question.unconfirmed = bool(override)
-        facts = {name: getattr(edition, name) for name in audit.SEALED}
-        facts |= {"edition": edition.number, "note": edition.change_note, "at": edition.published_at.isoformat()}
+        facts = audit.of_edition(edition)
+        by = facts.pop("by")
         if override:
             facts["override"] = override
-        entries.append(Entry(Event.Act.PUBLISHED, question, edition.approved_by, facts))
+        entries.append(Entry(Event.Act.PUBLISHED, question, by, facts))
     _store([question for question, _ in pairs])
     audit.append(*entries)
 
@@ -174,7 +174,7 @@ def withdraw(question, *, because, by=None):
     question.checked_on = question.check_due = None
     question.unconfirmed = False
     _store([question])
-    audit.record(Event.Act.WITHDRAWN, question, by, because=because)
+    audit.record(Event.Act.WITHDRAWN, question, by, because=because, at=question.withdrawn_at.isoformat())
     return question
 
 
@@ -229,7 +229,9 @@ def check(question, *, by, comment="", on=None):
     question.confirm(on)
     question.unconfirmed = question.unconfirmed and question.live.had_part(by)
     question.save(update_fields=["checked_on", "check_due", "unconfirmed"])
-    audit.record(Event.Act.CHECKED, question, by, edition=question.live.number, on=str(on), comment=act.comment)
+    facts = audit.of_check(act) | {"due": str(question.check_due), "unconfirmed": question.unconfirmed}
+    del facts["by"]  # the entry has it
+    audit.record(Event.Act.CHECKED, question, by, **facts)
     return act
 
 

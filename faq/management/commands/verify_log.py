@@ -7,8 +7,9 @@ from faq.workflow import audit
 
 class Command(BaseCommand):
     help = (
-        "Walk the whole log and all editions, and say whether anything was changed, taken out or put in between. Keep "
-        "the hash that it prints somewhere else: given back later with --hash, it proves that the log was not replaced."
+        "Walk the whole log, compare all questions, editions and checks with it, and say whether anything was changed, "
+        "taken out or put in between. Keep the hash that it prints somewhere else: given back later with --hash, it "
+        "proves that the log was not replaced."
     )
 
     def add_arguments(self, parser):
@@ -23,6 +24,4 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{verdict.entries} entries follow from one another, and {verdict.editions} editions are as sealed."
         )
-        if verdict.unlogged:
-            self.stdout.write(f"{verdict.unlogged} editions came with a fixture, or are older than the log.")
         self.stdout.write(f"Last hash: {verdict.head or 'none yet'}")
