@@ -118,7 +118,9 @@ def searches() -> list[str]:
 
 
 def import_questions(count: int, **settings: object) -> dict:
-    """Import into an empty database with the project's command; returns its rate and the peak of its memory in MB."""
+    """Import into an empty database with the project's command; returns its rate and the peak of its memory in MB.
+
+    Linux counts the memory of this script into the peak of a process that it starts, so nothing large is held here."""
     manage("migrate", "-v0", **settings)
     with tempfile.TemporaryDirectory(dir=VAR) as folder:
         command = [sys.executable, "manage.py", "import_seed", *write_seeds(count, Path(folder)), "--publish", "-v0"]
