@@ -51,7 +51,8 @@ def name_sources(questions):
     """Let the first point of each of these public answers name a source, in a new edition. Takes a queryset."""
     source, _ = Source.objects.get_or_create(title="Rules of the library", publisher="Town of Springfield")
     points = AnswerPoint.objects.filter(question__in=questions, position=1)
-    Citation.objects.bulk_create(Citation(point=point, source=source, consulted=date(2026, 5, 4)) for point in points)
+    cited = (Citation(point=point, source=source, consulted=date(2026, 5, 4)) for point in points)
+    Citation.objects.bulk_create(cited, ignore_conflicts=True)
     working_copy.refresh_many(questions)
     rows = questions.select_related("collection", "live")
     pairs = [(row, publishing.preview(row)) for row in rows]
@@ -62,7 +63,7 @@ def name_sources(questions):
 
 def check(question, by, **facts):
     """Note a check of a public answer, which names a source from then on."""
-    if not question.live.names_a_source:
+    if question.live and not question.live.names_a_source:
         name_sources(Question.objects.filter(pk=question.pk))
     return publishing.check(question, by=by, **facts)
 

@@ -11,10 +11,11 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from faq.models import Check, Collection, Edition, Event, Question
-from faq.tests.conftest import import_text
+from faq.models import Check, Collection, Edition, Event, Question, triggers
+from faq.tests.conftest import check, import_text
+from faq.tests.test_sources import cite
 from faq.tests.test_workflow import change, may_override, question
-from faq.workflow import audit, fixtures, publishing
+from faq.workflow import audit, fixtures, publishing, working_copy
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +34,10 @@ def used(library, editor, publisher):
     publisher = may_override(publisher)
     change(publisher, "Anyone.", 1)
     publishing.publish(question(1), by=publisher, note="Anyone.", override="Nobody else was there.")
-    publishing.publish(change(editor), by=publisher, note="Four.")
+    row = change(editor)
+    cite(row.points.first())
+    working_copy.refresh(row, editor)
+    publishing.publish(row, by=publisher, note="Four.")
     publishing.check(question(), by=publisher, comment="Compared.", on=date(2026, 3, 1))
     publishing.withdraw(question(3), because="It was wrong.", by=publisher)
     import_text(DRAFT, slug="lanes")
@@ -189,13 +193,6 @@ def test_what_is_published_meanwhile_is_no_forgery(library, monkeypatch):
 # Fixtures
 
 
-@pytest.fixture
-def whole_milliseconds(monkeypatch):
-    """A fixture holds times to the millisecond."""
-    now = timezone.now
-    monkeypatch.setattr(timezone, "now", lambda: now().replace(microsecond=0))
-
-
 def dump(path, slug="library"):
     with path.open("w") as file:
         fixtures.dump(Collection.objects.get(slug=slug), file)
@@ -214,12 +211,10 @@ def loaded():
 
 
 @pytest.fixture
-def elsewhere(whole_milliseconds, used, tmp_path):
+def elsewhere(used, tmp_path):
     """A fixture of a site that was used, and an empty site to load it into."""
     path = dump(tmp_path / "library.json")
     with connection.cursor() as cursor:
-        from faq.models import triggers
-
         triggers.remove()
         tables = ["faq_event", "faq_check"]
         for table in tables:
@@ -247,9 +242,7 @@ def test_what_comes_with_a_fixture_is_in_the_log_once(elsewhere):
     assert len(loaded()) == 3 and audit.verify().problems == []
 
 
-def test_a_fixture_that_sets_back_what_is_public_is_in_the_log(
-    whole_milliseconds, library, editor, publisher, tmp_path
-):
+def test_a_fixture_that_sets_back_what_is_public_is_in_the_log(library, editor, publisher, tmp_path):
     path = dump(tmp_path / "library.json")
     publishing.publish(change(editor), by=publisher, note="Four.")
     publishing.withdraw(question(3), because="It was wrong.", by=publisher)
@@ -257,7 +250,7 @@ def test_a_fixture_that_sets_back_what_is_public_is_in_the_log(
     assert question().live.number == question(3).live.number == 1
     assert [(event.question, list(event.details)) for event in loaded()] == [(2, ["state"]), (3, ["state"])]
     assert audit.verify().problems == []
-    publishing.check(question(), by=publisher)
+    check(question(), publisher)
     assert audit.verify().problems == []
 
 
@@ -268,7 +261,7 @@ def test_a_fixture_of_drafts_leaves_no_entry(drafts, tmp_path):
 
 
 @pytest.mark.parametrize("brought", ["faq.question", "faq.edition"])
-def test_loading_a_fixture_covers_no_forgery_beyond_what_it_brings(whole_milliseconds, library, tmp_path, brought):
+def test_loading_a_fixture_covers_no_forgery_beyond_what_it_brings(library, tmp_path, brought):
     path = dump(tmp_path / "library.json")
     execute(new_edition(7, TWO))
     execute(mark(TWO, f"live_id = {edition(7, TWO)}, checked_on = '2026-01-02', check_due = '2030-01-02'"))
@@ -334,7 +327,7 @@ class Desk:
         publishing.publish(question(row.number), by=by, note="New.", override="Nobody else was there.")
 
     def check(self, row, by):
-        publishing.check(row, by=by, comment="Compared.", on=date(2026, 1, 1) + timedelta(self.made))
+        check(row, by, comment="Compared.", on=date(2026, 1, 1) + timedelta(self.made))
 
     def withdraw(self, row, by):
         publishing.withdraw(row, because="It was wrong.", by=by)
@@ -370,9 +363,7 @@ def people(db):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_whatever_people_do_follows_from_the_log_and_one_change_by_hand_does_not(
-    whole_milliseconds, library, people, tmp_path, seed
-):
+def test_whatever_people_do_follows_from_the_log_and_one_change_by_hand_does_not(library, people, tmp_path, seed):
     desk = Desk(random.Random(seed), people, tmp_path / "library.json")
     done = [desk.act() for _ in range(40)]
     assert audit.verify().problems == [], done

@@ -28,7 +28,7 @@ def note_on(row):
 ROWS = {
     Group: (lambda: Group.objects.create(name="Helpers"), "name", "Volunteers", "Interns"),
     User: (lambda: User.objects.get(username="erin"), "last_name", "Poe", "Roe"),
-    Collection: (lambda: Collection.objects.get(), "description", "Cards and loans.", "Loans and cards."),
+    Collection: (lambda: Collection.objects.create(slug="lanes", title="Lanes"), "description", "All lanes.", "Lanes."),
     Topic: (lambda: Topic.objects.get(slug="cards"), "description", "Where they are.", "What they cost."),
     Tag: (lambda: Tag.objects.get(name="card"), "name", "library card", "borrower card"),
     Question: (question, "short_answer", "Three weeks.", "Four weeks."),

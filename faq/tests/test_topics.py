@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from faq.models import Collection, Edition, Question, RetiredTopic, Topic
-from faq.tests.conftest import ABOUT, import_text, logged_in
+from faq.tests.conftest import ABOUT, import_text, logged_in, submit
 from faq.tests.test_admin import form_data, question, save
 from faq.tests.test_bulk import bulk
 from faq.tests.test_spreadsheet import confirm, upload
@@ -50,7 +50,7 @@ def _by_admin(topic, user):
     user.is_superuser = True
     user.save()
     address = reverse("admin:faq_topic_delete", args=[topic.pk])
-    assert logged_in(user).post(address, {"post": "yes"}).status_code == 302
+    assert submit(logged_in(user), address).status_code == 302
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_an_import_that_publishes_makes_its_topics_public(drafts, client):
 def test_a_topic_edited_in_the_admin_stays_public(library, admin_client, client):
     topic = Topic.objects.get(slug="cards")
     data = {"name": "Cards", "description": "", "position": 4}
-    assert admin_client.post(reverse("admin:faq_topic_change", args=[topic.pk]), data).status_code == 302
+    assert submit(admin_client, reverse("admin:faq_topic_change", args=[topic.pk]), data).status_code == 302
     assert "Cards" in words(client.get("/topics/cards/"))
 
 

@@ -1,8 +1,10 @@
 """A collection as a fixture: everything that its public site, search and filters are made of, by natural keys."""
 
+from datetime import datetime
 from itertools import chain
 
 from django.core import serializers
+from django.core.serializers.json import DjangoJSONEncoder
 from taggit.models import Tag
 
 from faq.models import AnswerPoint, Check, Citation, Edition, Note, QuestionTag, Source, Topic
@@ -27,6 +29,13 @@ def rows(collection):
     )
 
 
+class _Encoder(DjangoJSONEncoder):
+    """Keeps the microseconds, so that a dump can be loaded over what it was made from."""
+
+    def default(self, o):
+        return o.isoformat() if isinstance(o, datetime) else super().default(o)
+
+
 def dump(collection, stream):
     """Write the collection to `stream` as JSON for `loaddata`."""
     serializers.serialize(
@@ -37,5 +46,6 @@ def dump(collection, stream):
         use_natural_foreign_keys=True,
         use_natural_primary_keys=True,
         stream=stream,
+        cls=_Encoder,
     )
     stream.write("\n")

@@ -221,7 +221,7 @@ def check(question, *, by, comment="", on=None):
     on = on or timezone.localdate()
     act = Check.objects.create(
         edition=question.live,
-        number=question.live.checks.count() + 1,
+        number=(question.live.checks.aggregate(last=Max("number"))["last"] or 0) + 1,
         by=signature(by),
         on=on,
         comment=_words(comment),
