@@ -85,6 +85,16 @@ def test_the_desk_says_so_when_nothing_waits(db, editor):
     assert "Nothing waits for you." in logged_in(editor).get("/admin/").content.decode()
 
 
+def test_the_desk_shows_nothing_of_the_questions_to_an_account_without_a_group(busy):
+    client = logged_in(User.objects.create_user("newcomer", is_staff=True))
+    page = client.get("/admin/")
+    html = page.content.decode()
+    assert page.context["queue"] == [] and page.context["progress"] == [] and page.context["app_list"] == []
+    assert "a site manager can put it into a group" in html and "Everything is published" not in html
+    for words in ("Library cards", "Visits", "All questions", "faq/question"):
+        assert words not in html
+
+
 def test_progress_counts_topic_by_topic(library, editor, publisher):
     row = question(1)
     for point in row.points.all():
