@@ -1,14 +1,17 @@
-"""Taking readers' reports: what is accepted, how much of it, and how long the words are kept.
+"""Taking readers' reports: what is accepted, how soon, and how long the words are kept.
 
-Readers are not told apart, since no address is kept; so the limits are for all of them together.
+No address is kept, so readers cannot be told apart. Each form carries a signed token instead. It is accepted once, some
+seconds after the form was opened: the more reports arrive, the later. A flood slows everybody down and stops nobody.
 """
 
+import math
 import secrets
+import time
 from datetime import timedelta
 
 from django import forms
+from django.core import signing
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
@@ -18,12 +21,28 @@ from faq.answers import seedfile
 from faq.models import Report
 
 MAX_LENGTH = 2000
-LIMITS = ((timedelta(hours=1), 60), (timedelta(days=1), 300))
+WAITS = ((300, 600), (60, 120), (20, 30), (0, 3))
+"""From so many reports in the last hour on, so many seconds pass before a form is accepted."""
+TOKEN_LASTS = timedelta(days=1)
 KEEP_WORDS = timedelta(days=90)
 
+_SALT = "faq.reports"
 
-class TooMany(Exception):
-    """The site takes no more reports for the moment."""
+
+class TooEarly(Exception):
+    """The form cannot be accepted for another `seconds`."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+
+class Used(Exception):
+    """Another report was stored with this token."""
+
+
+def new_token():
+    """A signed value for one form: the receipt of its report, and when the form was opened."""
+    return signing.dumps([secrets.token_urlsafe(12), int(time.time())], salt=_SALT)
 
 
 class ReportForm(forms.Form):
@@ -38,6 +57,7 @@ class ReportForm(forms.Form):
             "At most 2,000 characters."
         ),
     )
+    token = forms.CharField(required=False, widget=forms.HiddenInput)
     # Hidden by the style sheet; programs that fill in every field give themselves away.
     website = forms.CharField(required=False, label=_("Leave this field empty"))
 
@@ -47,6 +67,17 @@ class ReportForm(forms.Form):
             ("", _("The whole answer")),
             *((block.key, Truncator(contents.said(block)).chars(70)) for block in edition.content.blocks),
         ]
+
+    def clean_token(self):
+        """Returns the receipt, and when the form was opened (seconds since 1970)."""
+        try:
+            return signing.loads(self.cleaned_data["token"], salt=_SALT, max_age=TOKEN_LASTS)
+        except signing.BadSignature:
+            raise ValidationError("This token was not made here, or is too old.") from None
+
+    def renew_token(self):
+        self.data = self.data.copy()
+        self.data["token"] = new_token()
 
     def clean_text(self):
         lines = seedfile.without_turning(self.cleaned_data["text"]).splitlines()
@@ -62,13 +93,26 @@ class ReportForm(forms.Form):
         return ""
 
 
-@transaction.atomic
+def take(edition, point, text, token):
+    """Keep the report of a form and return it; a form that is sent twice is one report.
+
+    `token` is what `ReportForm.clean_token` returns. Raises `TooEarly`, or `Used` if the token is another report's."""
+    receipt, opened = token
+    if not Report.objects.filter(receipt=receipt).exists():
+        recent = Report.objects.filter(received_at__gt=timezone.now() - timedelta(hours=1))[: WAITS[0][0]].count()
+        wait = next(seconds for count, seconds in WAITS if recent >= count)
+        if (left := wait - (time.time() - opened)) > 0:
+            raise TooEarly(math.ceil(left / 5) * 5)
+    report, created = Report.objects.get_or_create(
+        receipt=receipt, defaults={"edition": edition, "point": point, "text": text}
+    )
+    if not created and (report.edition_id, report.point, report.text) != (edition.pk, point, text):
+        raise Used
+    return report
+
+
 def store(edition, point, text):
-    """Keep a report and return it; raises `TooMany`."""
-    now = timezone.now()
-    for period, most in LIMITS:
-        if Report.objects.filter(received_at__gt=now - period).count() >= most:
-            raise TooMany
+    """Keep a report that no form sent."""
     return Report.objects.create(edition=edition, point=point, text=text, receipt=secrets.token_urlsafe(12))
 
 

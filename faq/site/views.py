@@ -188,19 +188,27 @@ def report(request, collection, number):
         return _withdrawn(request, wanted)
     edition = wanted.editions.filter(number=_positive(request.GET.get("edition"))).first() or wanted.live
     posted = request.POST if request.method == "POST" else None
-    form = reports.ReportForm(posted, edition=edition, initial={"point": request.GET.get("point")})
-    status, too_many = 200, False
-    if request.method == "POST" and form.is_valid():
-        try:
-            kept = reports.store(edition, form.cleaned_data["point"], form.cleaned_data["text"])
-        except reports.TooMany:
-            status, too_many = 429, True
-        else:
-            return HttpResponse(status=303, headers={"Location": kept.get_absolute_url()})
-    elif request.method == "POST":
+    initial = {"point": request.GET.get("point"), "token": reports.new_token()}
+    form = reports.ReportForm(posted, edition=edition, initial=initial)
+    status, wait = 200, None
+    if request.method == "POST":
         status = 400
-    context = {"question": wanted, "edition": edition, "form": form, "too_many": too_many}
-    return render(request, "faq/report.html", context, status=status)
+        try:
+            if form.is_valid():
+                del form.cleaned_data["website"]
+                kept = reports.take(edition, **form.cleaned_data)
+                return HttpResponse(status=303, headers={"Location": kept.get_absolute_url()})
+        except reports.TooEarly as early:
+            status, wait = 429, early.seconds
+        except reports.Used as used:
+            form.add_error("token", str(used))
+        if "token" in form.errors:
+            form.renew_token()
+    context = {"question": wanted, "edition": edition, "form": form, "wait": wait, "minutes": wait and -(-wait // 60)}
+    response = render(request, "faq/report.html", context, status=status)
+    if wait:
+        response.headers["Retry-After"] = wait
+    return response
 
 
 @csrf_exempt

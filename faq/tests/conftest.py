@@ -1,8 +1,10 @@
 """What many tests need: a small collection about a town library, people with roles, and a way to clear the database."""
 
 import re
+import time
 from datetime import date
 from importlib import import_module
+from unittest import mock
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -13,6 +15,7 @@ from lxml import html
 
 from faq.answers import manifest, seedfile
 from faq.models import AnswerPoint, Citation, Question, Source, Synonym, content_version, triggers
+from faq.site import reports
 from faq.workflow import importing, publishing, working_copy
 
 LIBRARY = """\
@@ -66,6 +69,12 @@ def check(question, by, **facts):
     if question.live and not question.live.names_a_source:
         name_sources(Question.objects.filter(pk=question.pk))
     return publishing.check(question, by=by, **facts)
+
+
+def form_token(seconds=3600):
+    """The token of a report form that was opened so many seconds ago."""
+    with mock.patch("time.time", return_value=time.time() - seconds):
+        return reports.new_token()
 
 
 @pytest.fixture

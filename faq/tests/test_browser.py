@@ -4,6 +4,7 @@ Debian's Chromium drives them; where it is missing they are skipped, saying so, 
 
 import os
 import shutil
+import time
 from datetime import timedelta
 
 import pytest
@@ -129,6 +130,7 @@ def test_a_problem_is_reported_and_the_truth_is_told(reader):
     assert "Write in a few words" in reader.locator("main").inner_text()
     reader.get_by_label("Which part is it about?").select_option("2")
     reader.get_by_label("What is wrong or unclear?").fill("The card is not free.")
+    time.sleep(3)  # else the form asks the reader to wait
     reader.get_by_role("button", name="Send to the editors").click()
     assert heading(reader) == "Your report is stored"
     assert Report.objects.values_list("text", "point").get() == ("The card is not free.", 2)

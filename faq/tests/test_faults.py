@@ -17,7 +17,7 @@ from taggit.models import Tag
 
 from faq.models import Presence, QuestionTag, SearchText
 from faq.operations import fault_pages
-from faq.tests.conftest import logged_in
+from faq.tests.conftest import form_token, logged_in
 from faq.tests.test_admin import form_data, page_of, question
 from kb_site import sqlite_file, static_files
 
@@ -92,7 +92,9 @@ def test_a_save_that_cannot_be_stored_gives_back_what_was_typed_and_can_be_sent_
 def test_a_reader_whose_report_cannot_be_stored_keeps_their_words(library, client):
     address = f"{question().get_absolute_url().rpartition('how')[0]}report/"
     with nothing_can_be_written():
-        refused = patient(client).post(f"/es{address}", {"point": "", "website": "", "text": "The date is wrong."})
+        refused = patient(client).post(
+            f"/es{address}", {"point": "", "token": form_token(), "text": "The date is wrong."}
+        )
     assert refused.status_code == 503
     assert words_of(refused)[0] == "En este momento no se puede guardar nada"
     assert "The date is wrong.</textarea>" in refused.content.decode()

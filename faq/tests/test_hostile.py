@@ -20,7 +20,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from faq.admin import points
 from faq.answers import markup, seedfile
 from faq.models import Citation, Question, Report, SiteText, Source, Topic, content_version
-from faq.tests.conftest import import_text, logged_in, name_sources
+from faq.tests.conftest import form_token, import_text, logged_in, name_sources
 from faq.tests.hostile import headers, wire, world
 from faq.tests.hostile.campaign import SHARES, Campaign, forged, fresh_application, log_lines
 from faq.tests.surfaces import public_addresses
@@ -68,7 +68,7 @@ def test_an_editors_hidden_turn_is_left_out_and_marks_of_direction_stay(library,
 
 
 def test_a_readers_hidden_turn_is_left_out_of_the_report(library, client):
-    client.post("/answers/library/2/report/", {"text": f"Wrong{OVERRIDE}.", "point": "", "website": ""})
+    client.post("/answers/library/2/report/", {"text": f"Wrong{OVERRIDE}.", "token": form_token()})
     assert Report.objects.get().text == "Wrong."
 
 
