@@ -15,7 +15,6 @@ from django.utils import translation
 from django.utils.cache import get_conditional_response, patch_vary_headers
 
 from faq.operations import fault_pages
-from faq.search import zero_results
 
 from . import encodings
 
@@ -40,7 +39,7 @@ def admin_content_policy(get_response):
 
     def middleware(request):
         response = get_response(request)
-        if request.path.startswith(reverse("admin:index")) and not getattr(response, "public_page", False):
+        if request.path.startswith(reverse("admin:index")) and not hasattr(response, "_csp_update"):
             response._csp_update = {"script-src": [SELF], "img-src": [SELF, "data:"], "connect-src": [SELF]}
             response.headers.setdefault("Cache-Control", "private, no-store")
         return response
@@ -143,18 +142,6 @@ def compact_public_pages(get_response):
         if response.status_code != 200:
             return response
         return get_conditional_response(request, etag=etag, response=response)
-
-    return middleware
-
-
-def note_searches_in_vain(get_response):
-    """Write down what a page was asked for in vain, once it is made: public pages themselves only read."""
-
-    def middleware(request):
-        response = get_response(request)
-        if words := getattr(response, "in_vain", ""):
-            zero_results.note(words)
-        return response
 
     return middleware
 

@@ -212,7 +212,6 @@ MIDDLEWARE = [
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "axes.middleware.AxesMiddleware",
-    "kb_site.middleware.note_searches_in_vain",
 ]
 
 ROOT_URLCONF = "kb_site.urls"

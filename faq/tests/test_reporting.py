@@ -63,7 +63,8 @@ def send(client, text="Wrong.", seconds=3600):
 
 
 def arrived(edition, count, age=timedelta(0)):
-    Report.objects.bulk_create(Report(edition=edition, text="One of many.", receipt=secrets.token_hex(8)) for _ in range(count))
+    rows = [Report(edition=edition, text="One of many.", receipt=secrets.token_hex(8)) for _ in range(count)]
+    Report.objects.bulk_create(rows)
     Report.objects.filter(text="One of many.").update(received_at=timezone.now() - age)
 
 
