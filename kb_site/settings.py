@@ -119,6 +119,7 @@ def secret_key() -> str:
     raise ImproperlyConfigured(f"The file {path} is empty. Delete it, and a new secret key is made at the next start.")
 
 
+os.umask(0o077)  # accounts, keys and copies of them: nobody else on the machine reads what this process writes
 VAR_DIR = Path(env.str("VAR_DIR", default="var"))
 VAR_DIR = VAR_DIR if VAR_DIR.is_absolute() else BASE_DIR / VAR_DIR
 try:
@@ -293,6 +294,9 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(VAR_DIR / "static")))
+# Elsewhere they are there for others, such as a web server in front or the user that a container runs as.
+_private = STATIC_ROOT.resolve().is_relative_to(VAR_DIR.resolve())
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = (0o600, 0o700) if _private else (0o644, 0o755)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # nobody else's page is made of these files
 STORAGES = {

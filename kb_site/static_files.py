@@ -1,6 +1,7 @@
 """Collected static files, and pages that can be read without them."""
 
 import logging
+import os
 from functools import lru_cache
 
 import rcssmin
@@ -18,6 +19,14 @@ class Storage(CompressedManifestStaticFilesStorage):
         if name.endswith(".css"):
             content = ContentFile(rcssmin.cssmin(b"".join(content.chunks())))
         return super()._save(name, content)
+
+    def post_process(self, *args, **kwargs):
+        """WhiteNoise writes compressed files without asking which permissions static files have."""
+        before = os.umask(0o777 & ~self.directory_permissions_mode)
+        try:
+            yield from super().post_process(*args, **kwargs)
+        finally:
+            os.umask(before)
 
     def stored_name(self, name):
         try:

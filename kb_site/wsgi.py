@@ -6,7 +6,7 @@ import re
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from . import logs, sqlite_file
+from . import logs, private, sqlite_file
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kb_site.settings")
 
@@ -34,4 +34,5 @@ if settings.KEEP_PAGES:
 
     application = Kept(application, content_version.current)
 application = logs.guarded(application)
+private.tighten(settings.VAR_DIR)
 logs.serve()

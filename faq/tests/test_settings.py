@@ -10,8 +10,9 @@ from django.core.files.base import ContentFile
 from django.test import Client, override_settings
 
 from faq.tests.surfaces import public_addresses
+from faq.tests.test_commands import Site
+from kb_site import private, static_files
 from kb_site import settings as site_settings
-from kb_site import static_files
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -158,3 +159,50 @@ def test_a_folder_that_cannot_be_used_is_refused_in_words(tmp_path):
     (tmp_path / "file").write_text("")
     done = manage(tmp_path, "check", VAR_DIR=tmp_path / "file" / "var")
     assert done.returncode == 1 and "VAR_DIR=" in done.stderr and "Traceback" not in done.stderr
+# Nobody else on the machine reads the site's files
+
+
+def open_to_others(folder):
+    return {str(path.relative_to(folder)) for path in [folder, *folder.rglob("*")] if path.stat().st_mode & 0o077}
+
+
+@pytest.mark.commands
+def test_everything_below_var_dir_is_for_its_owner_alone_also_what_was_there_before(tmp_path):
+    site = Site(tmp_path)
+    var = tmp_path / "var"
+    (var / "backups").mkdir(parents=True)
+    for path in (var / "backups" / "kb-20200101-000000.sqlite3", var / "kb.sqlite3", var / "old"):
+        path.touch()
+    for path in [var, *var.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    (var / "elsewhere").symlink_to(tmp_path)
+    tmp_path.chmod(0o755)
+    site.manage("prepare")
+    site.manage("backup")
+    site.manage("backup", var / "named" / "copy.sqlite3")
+    site.manage("restore_backup", var / "named" / "copy.sqlite3", "--yes")
+    site.manage("shell", "-v0", "-c", "from faq.models import Topic; Topic.objects.create(slug='x', name='X')")
+    assert len(list((var / "static").rglob("*.br"))) > 10 and (var / "static" / "staticfiles.json").exists()
+    assert open_to_others(var) == {"elsewhere"}  # which is a link
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.commands
+def test_static_files_that_are_collected_elsewhere_can_be_read_by_a_server_in_front(tmp_path):
+    done = manage(tmp_path / "var", "collectstatic", "--no-input", "-v0", STATIC_ROOT=str(tmp_path / "srv" / "static"))
+    assert done.returncode == 0, done.stderr
+    modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in (tmp_path / "srv" / "static").rglob("*")}
+    assert modes == {(True, 0o755), (False, 0o644)} and (tmp_path / "srv" / "static").stat().st_mode & 0o777 == 0o755
+    assert list((tmp_path / "srv" / "static").rglob("*.br")) and open_to_others(tmp_path / "var") == set()
+
+
+def test_a_folder_that_is_not_the_sites_own_is_left_alone(tmp_path):
+    (tmp_path / "file").touch(0o644)
+    (tmp_path / "file").chmod(0o644)
+    tmp_path.chmod(0o1777)
+    private.tighten(tmp_path)
+    private.tighten(ROOT)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644 and tmp_path.stat().st_mode & 0o7777 == 0o1777
+    tmp_path.chmod(0o755)
+    private.tighten(tmp_path)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600 and tmp_path.stat().st_mode & 0o7777 == 0o700

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
 from faq.models import Collection
+from kb_site import private
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -27,6 +28,7 @@ class Command(BaseCommand):
         self._refuse_unreachable(host)
         call_command("migrate", verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
+        private.tighten(settings.VAR_DIR)
         if not Collection.objects.exists() and os.environ.get("EMPTY", "").lower() not in ("1", "on", "yes", "true"):
             for seed in sorted((settings.BASE_DIR / "seeds").glob("*.txt")):
                 call_command("import_seed", seed, publish=True, stdout=self.stdout, stderr=self.stderr)
