@@ -11,7 +11,8 @@ With nothing set the site runs on this machine alone: DEBUG off, an SQLite file 
     CACHE_URL       e.g. redis://host:6379/1 (default: memory of each process)
     ALLOWED_HOSTS   comma-separated host names (default: this machine's own names)
     TLS             on or off: readers come by https (default: on as soon as ALLOWED_HOSTS names another machine)
-    PROXY           on: a proxy in front ends TLS and sets X-Forwarded-Proto itself, whatever it was sent (default: off)
+    PROXY           on: a proxy in front ends TLS, sets X-Forwarded-Proto and X-Forwarded-For itself, whatever it was
+                    sent, and drops names with underscores; forwarded: it sets Forwarded itself (default: off)
     SECOND_FACTOR   on or off: who publishes or manages must have one (default: on where others can reach the site)
     SITE_NAME       what the site is called (default: Standing Answers)
     LEAVE_URL       a neutral page where “Leave this page” leads (default: Wikipedia)
@@ -277,6 +278,7 @@ AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contri
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = ["ip_address"]
+AXES_CLIENT_IP_CALLABLE = "kb_site.proxies.client"
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
 # Addresses are forgotten with the wait, and stand in no table and no log.
@@ -331,12 +333,10 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked for from inside
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TLS else 0
 # Other sites below the same name are not ours to decide about.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-PROXY = flag("PROXY", default=False)
+FORWARDED = env.str("PROXY", default="").strip().lower() == "forwarded"
+PROXY = FORWARDED or flag("PROXY", default=False)
 if PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    # The last address in X-Forwarded-For is the one that our own proxy wrote.
-    AXES_IPWARE_META_PRECEDENCE_ORDER = ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"]
-    AXES_IPWARE_PROXY_ORDER = "right-most"
 
 TAGGIT_CASE_INSENSITIVE = True
 

@@ -6,7 +6,7 @@ import re
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from . import logs, private, sqlite_file
+from . import logs, private, proxies, sqlite_file
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kb_site.settings")
 
@@ -33,6 +33,8 @@ if settings.KEEP_PAGES:
     from .page_cache import Kept
 
     application = Kept(application, content_version.current)
+if settings.FORWARDED:
+    application = proxies.forwarded(application)
 application = logs.guarded(application)
 private.tighten(settings.VAR_DIR)
 logs.serve()

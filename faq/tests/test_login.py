@@ -7,11 +7,12 @@ from axes.models import AccessAttempt, AccessLog
 from django.conf import settings
 from django.contrib.auth.hashers import get_hasher
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, RequestFactory
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from faq.models import Question
+from kb_site import proxies
 from kb_site import settings as production
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +47,40 @@ def test_the_pages_around_a_log_in_bear_the_sites_name(editor):
     assert "Standing Answers: the editors" in client.post("/admin/logout/").content.decode()
 
 
+@pytest.mark.parametrize(
+    ("addresses", "others"),
+    [
+        ([f"2001:db8:1:2::{n:x}" for n in range(1, 11)], ["2001:db8:1:3::1", "2001:db8:1::1"]),
+        ([f"2001:DB8:1:2:{n:x}::" for n in range(1, 11)], ["2001:db8:1:3::1"]),
+        (["::ffff:192.0.2.1", "192.0.2.1"] * 5, ["192.0.2.2", "::ffff:192.0.2.2", "::1"]),
+    ],
+)  # fmt: skip
+def test_of_ipv6_the_network_of_one_client_waits_and_others_do_not(editor, addresses, others):
+    for address in addresses:
+        last = log_in(Client(), password="wrong", address=address)
+    assert last.status_code == 429 == log_in(Client(), address=addresses[0]).status_code
+    for address in others:
+        assert log_in(Client(), address=address).status_code == 302, address
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize(
+    ("given", "counted"),
+    [
+        ("198.51.100.7", "198.51.100.7"), ("203.0.113.1, 198.51.100.7", "198.51.100.7"),
+        ("198.51.100.7:4711", "198.51.100.7"), ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("2001:db8::7", "2001:db8::"), ("[2001:db8::7]:4711", "2001:db8::"), ("[2001:db8::7]", "2001:db8::"),
+        ("fe80::1%eth0", "fe80::"), ("", "10.0.0.1"), ("unknown", "10.0.0.1"), ("198.51.100.7,", "10.0.0.1"),
+    ],
+)  # fmt: skip
+def test_what_a_proxy_says_of_an_address_is_read_in_all_its_forms(settings, given, counted):
+    settings.PROXY = True
+    request = RequestFactory().get("/", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR=given)
+    assert proxies.client(request) == counted
+    settings.PROXY = False
+    assert proxies.client(request) == "10.0.0.1"
+
+
 def test_no_failed_log_in_leaves_an_address_behind(editor):
     for attempt in range(3):
         log_in(Client(), password=f"wrong {attempt}")
@@ -61,8 +96,7 @@ def test_an_address_that_the_client_makes_up_does_not_help(editor):
 
 
 def test_behind_a_proxy_the_address_that_the_proxy_saw_counts(editor, settings):
-    settings.AXES_IPWARE_META_PRECEDENCE_ORDER = ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"]
-    settings.AXES_IPWARE_PROXY_ORDER = "right-most"
+    settings.PROXY = True
     client = Client()
     for attempt in range(10):
         made_up = f"203.0.113.{attempt}, 198.51.100.7"

@@ -82,6 +82,10 @@ class TestBehindNginx:
         assert login.headers["Content-Encoding"] is None  # holds a token, whose length compression would give away
         with pytest.raises(http.client.RemoteDisconnected):
             front.ask("/", Host="evil.example")
+        with contextlib.closing(front.connect()) as connection:
+            # To the site, these would have the names that nginx sets itself.
+            connection.request("GET", "/about/", headers={"Host": HOST, "X_Forwarded_Proto": "http"})
+            assert connection.getresponse().status == 200
 
     def test_whoever_guesses_passwords_waits_whatever_address_they_claim(self, running):
         front = running.front

@@ -143,8 +143,8 @@ class Server:
 
 
 @contextmanager
-def server(folder, port, log):
-    """A running `Server` in `folder`; `log` is a file for all that it prints."""
+def server(folder, port, log, **settings):
+    """A running `Server` in `folder`; `log` is a file for all that it prints, `settings` are for the environment."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "SECRET_KEY"))}
     environment |= {
         "VAR_DIR": str(folder),
@@ -153,6 +153,7 @@ def server(folder, port, log):
         "PROXY": "on",
         "HOST": "127.0.0.1",
         "PORT": str(port),
+        **settings,
     }
     prepared = subprocess.run(
         [sys.executable, "manage.py", "prepare"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
