@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "ops" / "deploy"
 HOST = "example.org"
 WORDS = "unmistakable-words"
+FORM = "/answers/library/2/report/"
 
 
 def program_of(path):
@@ -212,6 +213,10 @@ class Front:
         return path.read_text() if path.exists() else ""
 
 
+def _token(page):
+    return re.search(rb'name="token" value="([^"]+)"', page)[1].decode()
+
+
 class Load:
     """Readers and people who report a problem, without a pause, until told to stop."""
 
@@ -222,9 +227,7 @@ class Load:
 
     def __enter__(self):
         self.before = self._reports()
-        page = "/answers/library/2/report/"
-        found = [re.search(rb'name="token" value="([^"]+)"', self.front.ask(page).text)[1] for _ in range(30)]
-        self.tokens = deque(token.decode() for token in found)
+        self.tokens = deque(_token(self.front.ask(FORM).text) for _ in range(30))
         time.sleep(4)  # until the forms are accepted
         kinds = [(self._read, True)] * 2 + [(self._read, False)] * 2 + [(self._report, False)] * 2
         self.pool = ThreadPoolExecutor(len(kinds))
@@ -277,10 +280,14 @@ class Load:
         return answer.status
 
     def _report(self, connection):
-        """Each form until it is stored; those that came after twenty others have to wait."""
-        page, kind = "/answers/library/2/report/", {"Content-Type": "application/x-www-form-urlencoded"}
-        token = self.tokens.popleft()
-        connection.request("POST", page, f"text=It+is+four+weeks.&website=&point=&token={token}", kind)
+        """Send each form until it is stored; those that come after twenty others have to wait."""
+        if not self.tokens:
+            connection.request("GET", FORM)
+            answer = connection.getresponse()
+            self.tokens.append(_token(answer.read()))
+            return answer.status
+        token, kind = self.tokens.popleft(), {"Content-Type": "application/x-www-form-urlencoded"}
+        connection.request("POST", FORM, f"text=It+is+four+weeks.&website=&point=&token={token}", kind)
         answer = connection.getresponse()
         answer.read()
         if answer.status != 303:
