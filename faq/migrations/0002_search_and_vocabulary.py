@@ -1,21 +1,5 @@
 from django.db import migrations
 
-# Full text: see `faq.search.sqlite` and `faq.search.postgres`.
-SQLITE = """
-CREATE VIRTUAL TABLE faq_search USING fts5(title, short, labels, found_by, points, content='faq_searchtext',
-content_rowid='question_id', tokenize="unicode61 remove_diacritics 0")
-"""
-POSTGRESQL = """
-ALTER TABLE faq_searchtext ADD COLUMN vector tsvector GENERATED ALWAYS AS (
-  setweight(to_tsvector('simple'::regconfig, title), 'A') || setweight(to_tsvector('simple'::regconfig, short), 'B')
-  || setweight(to_tsvector('simple'::regconfig, labels), 'B')
-  || setweight(to_tsvector('simple'::regconfig, found_by), 'C')
-  || setweight(to_tsvector('simple'::regconfig, points), 'D')
-) STORED;
-CREATE INDEX faq_searchtext_vector ON faq_searchtext USING gin (vector);
-CREATE INDEX faq_searchtext_title ON faq_searchtext USING gin (to_tsvector('simple'::regconfig, title));
-"""
-
 # The synonyms that the site starts with: (key, words, means), where the key is the words by their stems. From then on
 # they belong to the editors, in the admin. They are vocabulary and say nothing about the law.
 VOCABULARY = [
@@ -464,24 +448,6 @@ VOCABULARY = [
 ]
 
 
-def create_index(apps, schema_editor):
-    if schema_editor.connection.vendor == "sqlite":
-        schema_editor.execute(SQLITE)
-        schema_editor.execute("INSERT INTO faq_search(faq_search) VALUES ('rebuild')")
-    else:
-        schema_editor.execute(POSTGRESQL)
-
-
-def drop_index(apps, schema_editor):
-    if schema_editor.connection.vendor == "sqlite":
-        for act in ("insert", "update", "delete"):
-            schema_editor.execute(f"DROP TRIGGER IF EXISTS faq_search_{act}")
-        schema_editor.execute("DROP TABLE faq_search")
-    else:
-        schema_editor.execute("DROP INDEX faq_searchtext_title")
-        schema_editor.execute("ALTER TABLE faq_searchtext DROP COLUMN vector")
-
-
 def add_vocabulary(apps, schema_editor):
     Synonym = apps.get_model("faq", "Synonym")
     rows = [Synonym(key=key, words=words, means=means) for key, words, means in VOCABULARY]
@@ -489,10 +455,12 @@ def add_vocabulary(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
+    """The full-text indexes are not here: each `migrate` makes what is missing of them (see `faq.search.rebuilding`), so
+    that it mends a broken search, too."""
+
     dependencies = [("faq", "0001_initial")]
 
     operations = [
-        migrations.RunPython(create_index, drop_index),
         # Django lets no model describe this table without taking its field from the admin's form.
         migrations.RunSQL(
             "CREATE INDEX question_of_topic ON faq_question_topics (topic_id, question_id)",

@@ -2,7 +2,7 @@
 
 A generated column of `faq_searchtext` holds the words with their weights, and a GIN index on it is all that is asked;
 but for titles, which have a small index of their own: a GIN index knows no weights, so what has a common word in its
-title would be looked for in all texts that have it anywhere. A migration makes column and indexes.
+title would be looked for in all texts that have it anywhere.
 The words are folded and stemmed before they are stored (see `reading` and `stemming`) and mistyped ones are found by
 `typos`, so neither `unaccent` nor `pg_trgm` is needed: the site's database user may be one that creates no extension.
 The configuration “simple” takes words as they are."""
@@ -18,7 +18,22 @@ OUTER_ID = "faq_searchtext.question_id"
 
 _CLASSES = {TITLE: "A", SHORT: "B", LABELS: "B", FOUND_BY: "C", POINTS: "D"}
 _IN_TITLE = f":{_CLASSES[TITLE]}"  # stems have no colon
+_COLUMN = " || ".join(
+    f"setweight(to_tsvector('simple'::regconfig, {name}), '{weight}')" for name, weight in _CLASSES.items()
+)
 _TITLE = f"to_tsvector('simple'::regconfig, {TITLE})"
+
+
+def install(cursor):
+    """Add column and indexes, if they are not there. The database fills them.
+
+    A migration that changes a column of `faq_searchtext` has to drop `vector` first; it comes back here."""
+    if not in_line(cursor):
+        cursor.execute(f"ALTER TABLE faq_searchtext ADD COLUMN vector tsvector GENERATED ALWAYS AS ({_COLUMN}) STORED")
+        cursor.execute("CREATE INDEX faq_searchtext_vector ON faq_searchtext USING gin (vector)")
+    cursor.execute("SELECT to_regclass('faq_searchtext_title')")
+    if cursor.fetchone() == (None,):
+        cursor.execute(f"CREATE INDEX faq_searchtext_title ON faq_searchtext USING gin ({_TITLE})")
 
 
 def refill(cursor):
@@ -26,7 +41,9 @@ def refill(cursor):
 
 
 def in_line(cursor):
-    return True
+    """Whether column and index are there; then they are right."""
+    columns = connection.introspection.get_table_description(cursor, "faq_searchtext")
+    return "vector" in [column.name for column in columns]
 
 
 def words(stems, column=None):

@@ -5,7 +5,7 @@ from django.db.models import Count, Sum
 
 from faq.models import Question, SearchKey, SearchText, SearchWord
 
-from . import indexing, sqlite
+from . import indexing, postgres, sqlite
 from .search import engine
 from .stemming import stem
 
@@ -13,15 +13,15 @@ BATCH = indexing.BATCH
 
 
 def install(using="default", **kwargs):
-    """Make the triggers of the full-text index, and fill it where it is empty (a receiver of `post_migrate`)."""
+    """Make the database's own part of the index, and fill it where it is empty (a receiver of `post_migrate`)."""
     connection = connections[using]
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)
-        if "faq_search" in tables:
-            sqlite.install(cursor)
-    if using != "default" or "faq_searchtext" not in tables:
-        return
-    if Question.objects.public().filter(search_text__isnull=True).exists():
+        if "faq_searchword" not in tables:
+            return  # migrated to a state before this search
+        part = sqlite if connection.vendor == "sqlite" else postgres
+        part.install(cursor)
+    if using == "default" and Question.objects.public().filter(search_text__isnull=True).exists():
         rebuild()
 
 

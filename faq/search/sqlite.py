@@ -1,8 +1,7 @@
 """Finding candidates with SQLite's FTS5.
 
-The table `faq_search`, which a migration makes, has no text of its own: it reads `faq_searchtext`, and triggers there
-keep it in line, whoever writes. They are made after each `migrate`, since one that rebuilds that table drops them.
-The words are stemmed already (see `stemming`), so its tokenizer only splits them."""
+The table `faq_search` has no text of its own: it reads `faq_searchtext`, and triggers there keep it in line, whoever
+writes. The words are stemmed already (see `stemming`), so its tokenizer only splits them."""
 
 from contextlib import contextmanager
 
@@ -14,6 +13,10 @@ OUTER_ID = "faq_search.rowid"
 """The question's id, for a condition within `candidates`."""
 
 _COLUMNS = ", ".join(WEIGHTS)
+_TABLE = (
+    f"CREATE VIRTUAL TABLE faq_search USING fts5({_COLUMNS}, content='faq_searchtext', content_rowid='question_id', "
+    'tokenize="unicode61 remove_diacritics 0")'
+)
 _OLD, _NEW = (", ".join(f"{row}.{name}" for name in WEIGHTS) for row in ("old", "new"))
 _GOES = f"INSERT INTO faq_search(faq_search, rowid, {_COLUMNS}) VALUES ('delete', old.question_id, {_OLD});"  # noqa: S608
 _COMES = f"INSERT INTO faq_search(rowid, {_COLUMNS}) VALUES (new.question_id, {_NEW});"  # noqa: S608
@@ -25,7 +28,13 @@ _TRIGGERS = {
 
 
 def install(cursor):
-    """Make the triggers as they must be now."""
+    """Make table and triggers as they must be now, and fill the table if it is new."""
+    cursor.execute("SELECT sql FROM sqlite_master WHERE name = 'faq_search'")
+    found = cursor.fetchone()
+    if found != (_TABLE,):
+        cursor.execute("DROP TABLE IF EXISTS faq_search")
+        cursor.execute(_TABLE)
+        refill(cursor)
     for name, rule in _TRIGGERS.items():
         cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
         cursor.execute(f"CREATE TRIGGER {name} {rule}")

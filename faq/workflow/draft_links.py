@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.core import signing
 from django.utils import timezone
 
-from faq.models import Event, Question
+from faq.models import Question
 
 from .publishing import last_number
 
@@ -46,6 +46,5 @@ def find(text):
 
 
 def _state(question):
-    """What ends the link when it changes. Once a draft is deleted, another one may have its number, and so its key."""
-    deleted = Event.objects.of(question).filter(act=Event.Act.DISCARDED, details__deleted=True).count()
-    return [last_number(question), question.live_id, *([deleted] if deleted else [])]
+    """What ends the link when it changes."""
+    return [last_number(question), question.live_id]
