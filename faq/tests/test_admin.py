@@ -213,7 +213,7 @@ def test_withdraw_check_restore_and_settle_from_the_desk(library, publisher):
     Question.objects.filter(pk=row.pk).update(seed_conflict="2. New?\nText.\n")
     assert "The seed has another text by now" in desk.get(page_of(row)).content.decode()
     desk.post(page_of(row, "settle"), follow=True)
-    assert (question().seed_conflict, question().imported) == ("", "2. New?\nText.\n")
+    assert (question().seed_conflict, question().seed_settled) == ("", "2. New?\nText.\n")
 
 
 def test_a_check_is_offered_only_for_an_answer_that_names_a_source(library, publisher):

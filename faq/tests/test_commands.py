@@ -254,7 +254,7 @@ def test_make_run_prepares_serves_and_stops(tmp_path):
     assert "Stop   Ctrl-C" in first
     assert re.findall(r"log in as (\w+) +password \S{16}", first) == ["editor", "publisher", "manager"]
     counted = site.sql("SELECT count(*) FROM faq_edition"), site.sql("SELECT count(*) FROM auth_user")
-    assert counted == ([(20,)], [(2,)])
+    assert counted == ([(20,)], [(3,)])
     second = site.manage("prepare").stdout.decode()
     assert "password" not in second and "questions" not in second
     assert (site.sql("SELECT count(*) FROM faq_edition"), site.sql("SELECT count(*) FROM auth_user")) == counted

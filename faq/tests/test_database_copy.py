@@ -187,7 +187,7 @@ def test_an_address_without_a_site_is_refused_and_its_password_is_not_shown(tmp_
 @pytest.mark.parametrize(
     ("statements", "message"),
     [
-        (["DELETE FROM django_migrations WHERE name = '0011_content_version'"], "an older version"),
+        (["DELETE FROM django_migrations WHERE name = '0002_search_and_vocabulary'"], "an older version"),
         (["INSERT INTO django_migrations (app, name, applied) VALUES ('faq', '9999_new', '2030-01-01')"], "a newer"),
         (["DROP TRIGGER faq_event_no_update", "UPDATE faq_event SET act = 'checked' WHERE number = 2"], "Entry 2 was"),
         (["PRAGMA ignore_check_constraints = ON", "UPDATE faq_question SET text = ''"], "faq_question does not fit"),

@@ -388,7 +388,7 @@ def test_changing_a_source_makes_its_answers_wait_for_a_second_person(library, e
     data = {"title": "Rules of 2027", "publisher": "", "kind": "law", "address": "", "archived": ""}
     assert submit(logged_in(publisher), address, data).status_code == 302
     assert question().state == "changed" and question().contributors == [{"id": publisher.pk, "name": "Pat"}]
-    assert question().live.sources[0].source["title"] == "Rules of the library"
+    assert question().live.sources[0].source.title == "Rules of the library"
     html = logged_in(publisher).get(address).content.decode()
     assert page_of(question()) in html
 

@@ -128,7 +128,7 @@ def test_what_is_sealed_is_not_replaced_either(library, publisher, table, free):
 )
 def test_json_that_is_equal_and_reads_otherwise_is_refused(library, publisher, table, column, name):
     """PostgreSQL takes 1 and 1.00 in JSON for equal."""
-    publishing.check(question(), by=publisher)
+    check(question(), publisher)
     changed = f"replace({column}, '\"{name}\": ', '\"{name}\":  ')"
     if connection.vendor == "postgresql":
         changed = f"regexp_replace({column}::text, '(\"{name}\": \\d+)', '\\1.00', 'g')::jsonb"
@@ -138,7 +138,7 @@ def test_json_that_is_equal_and_reads_otherwise_is_refused(library, publisher, t
 
 @pytest.mark.parametrize("table", ["faq_edition", "faq_check", "faq_event"])
 def test_an_update_that_changes_nothing_passes(library, publisher, table):
-    publishing.check(question(), by=publisher)
+    check(question(), publisher)
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE {table} SET {', '.join(f'{name} = {name}' for name in columns(table))}")
         assert cursor.rowcount > 0
@@ -147,7 +147,7 @@ def test_an_update_that_changes_nothing_passes(library, publisher, table):
 @pytest.mark.sqlite
 @pytest.mark.parametrize("table", ["faq_edition", "faq_check", "faq_event"])
 def test_what_sqlite_takes_for_equal_it_also_stores_as_the_same(library, publisher, table):
-    publishing.check(question(), by=publisher)
+    check(question(), publisher)
     ways = ["{} * 1.0", "{} || ''", "{} || '.0'", "{} || ' '", "' ' || {}", "{} || char(0)", "'+' || {}"]
     ways += [f"CAST({{}} AS {kind})" for kind in ("blob", "real", "text", "integer")]
     stored = ", ".join(f"typeof({name}), hex({name})" for name in columns(table))

@@ -33,7 +33,7 @@ class _Encoder(DjangoJSONEncoder):
     """Keeps the microseconds, so that a dump can be loaded over what it was made from."""
 
     def default(self, o):
-        return o.isoformat() if isinstance(o, datetime) else super().default(o)
+        return o.isoformat().replace("+00:00", "Z") if isinstance(o, datetime) else super().default(o)
 
 
 def dump(collection, stream):
