@@ -203,8 +203,8 @@ def test_a_link_to_a_draft_ends_when_the_answer_is_withdrawn(library, editor, pu
         ("UPDATE faq_edition SET contributors = '[]' WHERE number = 2", "is not what was sealed"),
         ("UPDATE faq_edition SET second_check = NOT second_check WHERE number = 2", "is not what was sealed"),
         ("UPDATE faq_edition SET change_note = 'Other.' WHERE number = 2", "is not what was sealed"),
-        ("UPDATE faq_check SET comment = 'Never.'", "checks of edition 2 of library 2 are not what was noted"),
-        ("DELETE FROM faq_check", "checks of edition 2 of library 2 are not what was noted"),
+        ("UPDATE faq_check SET comment = 'Never.'", "checks of edition 2 of library 2 do not follow from the log"),
+        ("DELETE FROM faq_check", "checks of edition 2 of library 2 do not follow from the log"),
         ("UPDATE faq_event SET details = '{}' WHERE act = 'published'", "was changed after it was written"),
     ],
 )  # fmt: skip

@@ -137,8 +137,8 @@ FORGERIES = {
         "be set.",
     ),
     "no second person": ([mark(TWO, "unconfirmed = true")], "The mark that nobody else has checked it of library 2"),
-    "another check": ([new_check(2)], "The checks of edition 2 of library 2 are not what was noted."),
-    "a check by nobody": ([new_check(9, "'{}'")], "The checks of edition 2 of library 2 are not what was noted."),
+    "another check": ([new_check(2)], "The checks of edition 2 of library 2 do not follow from the log."),
+    "a check by nobody": ([new_check(9, "'{}'")], "The checks of edition 2 of library 2 do not follow from the log."),
     "another collection": (
         ["UPDATE faq_collection SET slug = 'other' WHERE slug = 'library'"],
         "Edition 1 of other 1 is in no entry of the log.",
@@ -159,13 +159,13 @@ def test_an_entry_that_nobody_could_write_is_named(library):
         with transaction.atomic():
             audit.append(audit.Entry(Event.Act.LOADED, question(), None, details))
         number = Event.objects.last().number
-        assert f"Entry {number} is none that this site writes." in audit.verify().problems
+        assert f"Entry {number} is malformed: this site never writes such an entry." in audit.verify().problems
 
 
 @pytest.mark.django_db(transaction=True)
 def test_what_is_published_meanwhile_is_no_forgery(library, monkeypatch):
     """The walk reads one table after the other, and the site goes on."""
-    walk, errors = audit._walk, []
+    walk, errors = audit._replay, []
 
     def and_publish(*arguments):
         told = walk(*arguments)
@@ -183,7 +183,7 @@ def test_what_is_published_meanwhile_is_no_forgery(library, monkeypatch):
         finally:
             connection.close()
 
-    monkeypatch.setattr(audit, "_walk", and_publish)
+    monkeypatch.setattr(audit, "_replay", and_publish)
     assert audit.verify().problems == [] and errors == []
     assert Edition.objects.count() == 4
     monkeypatch.undo()
@@ -234,9 +234,9 @@ def test_what_comes_with_a_fixture_is_in_the_log_once(elsewhere):
     assert [event.by for event in loaded()] == [None] * 3
     facts = loaded()[1].details
     assert [one["edition"] for one in facts["editions"]] == [1, 2]
-    assert facts["editions"][1] == audit.of_edition(question().live)
-    assert facts["checks"] == [audit.of_check(Check.objects.get())]
-    assert facts["state"] == audit.of_question(question())
+    assert facts["editions"][1] == audit.edition_details(question().live)
+    assert facts["checks"] == [audit.check_details(Check.objects.get())]
+    assert facts["state"] == audit.public_state(question())
     assert audit.verify().problems == [] and audit.verify().editions == 5
     load(elsewhere)
     assert len(loaded()) == 3 and audit.verify().problems == []
@@ -368,7 +368,7 @@ def test_whatever_people_do_follows_from_the_log_and_one_change_by_hand_does_not
     done = [desk.act() for _ in range(40)]
     assert audit.verify().problems == [], done
     row = desk.chance.choice(list(Question.objects.filter(collection=library)))
-    facts = audit.of_question(row)
+    facts = audit.public_state(row)
     editions = [edition.pk for edition in row.editions.all() if edition.pk != row.live_id] or [None]
     other = {
         "live": desk.chance.choice(editions),

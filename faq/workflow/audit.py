@@ -1,10 +1,10 @@
-"""The log of what people did: adding to it, and proving that nobody changed it.
+"""The audit log: append entries, and verify that the log and the database agree.
 
-Each entry's hash is SHA-256 over its own facts and the hash of the entry before it. Whoever knows one hash can prove
-everything that came before: keep the last one, which `manage.py verify_log` prints, somewhere else.
+The hash of an entry is SHA-256 over the entry's values and the hash of the previous entry. One hash therefore proves
+all earlier entries. Keep the last hash, which `manage.py verify_log` prints, outside of the database.
 
-The entries of the acts in `_TELLING` hold all facts from which it follows what the public sees of a question: its
-editions, their checks, and its state. `verify` compares that with the database.
+The entries of `_PUBLIC_ACTS` contain everything that decides the public state of a question: its editions, their
+checks, and the fields in `_STATE_FIELDS`. `verify` replays these entries and compares the result with the database.
 """
 
 import json
@@ -21,14 +21,14 @@ from django.utils import timezone
 from faq.answers import content as contents
 from faq.models import Check, Collection, Edition, Event, Question
 
-_LOCK = 0x5EA1ED  # of PostgreSQL's advisory locks; any number that nothing else here uses
-_BATCH = 1000
+_ADVISORY_LOCK = 0x5EA1ED  # an arbitrary number; no other code uses PostgreSQL's advisory locks
+_BATCH_SIZE = 1000
 
-_TELLING = [Event.Act.PUBLISHED, Event.Act.WITHDRAWN, Event.Act.CHECKED, Event.Act.LOADED]
-_SEALED = ["digest", "meaning_changed", "imported", "contributors", "second_check"]
-_OF_EDITION = ["edition", "by", "note", "at", *_SEALED]
-_OF_CHECK = ["edition", "check", "by", "on", "comment"]
-_STATE = {
+_PUBLIC_ACTS = [Event.Act.PUBLISHED, Event.Act.WITHDRAWN, Event.Act.CHECKED, Event.Act.LOADED]
+_SEALED_FIELDS = ["digest", "meaning_changed", "imported", "contributors", "second_check"]
+_EDITION_KEYS = ["edition", "by", "note", "at", *_SEALED_FIELDS]
+_CHECK_KEYS = ["edition", "check", "by", "on", "comment"]
+_STATE_FIELDS = {
     "live": "public edition",
     "withdrawn_at": "time of withdrawal",
     "withdrawn_because": "reason for the withdrawal",
@@ -36,21 +36,22 @@ _STATE = {
     "check_due": "day of the next check",
     "unconfirmed": "mark that nobody else has checked it",
 }
-_NEVER_PUBLIC = dict.fromkeys(_STATE) | {"withdrawn_because": "", "unconfirmed": False}
+_NEVER_PUBLIC = dict.fromkeys(_STATE_FIELDS) | {"withdrawn_because": "", "unconfirmed": False}
 
 
 def signature(user):
-    """Who did it, for a lasting record: it must outlive the account, so it is a value and not a reference.
+    """Return ``{"id": int, "name": str}`` for a user, or None for None.
 
-    Returns ``{"id": int, "name": str}``; the name is the public one, never the log-in name. None for no person."""
+    The log stores this value instead of a foreign key, because a record must outlive the account. The name is the
+    user's public name, never the log-in name."""
     return {"id": user.pk, "name": user.get_full_name() or "an editor"} if user else None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What to add: an `Event.Act`, the question, a signature or None, and what else is worth keeping (JSON).
+    """The values of a new log entry: an `Event.Act`, the question, a signature or None, and details (JSON).
 
-    An entry about a collection itself has no question."""
+    An entry about a collection has no question."""
 
     act: str
     question: Question | None
@@ -60,12 +61,15 @@ class Entry:
 
 
 def append(*entries):
-    """Add entries, in order, in the transaction of what they tell of."""
+    """Append `Entry` objects to the log, in order, in the current transaction.
+
+    Raises `TransactionManagementError` outside of a transaction: an entry and the change that it records are stored
+    together or not at all."""
     if not transaction.get_connection().in_atomic_block:
-        raise transaction.TransactionManagementError("An entry is added together with what it tells of.")
+        raise transaction.TransactionManagementError("Append log entries in the transaction of the change they record.")
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
     last = Event.objects.order_by("-number").values_list("number", "hash").first()
     number, previous = last or (0, "")
     now, events = timezone.now(), []
@@ -87,20 +91,20 @@ def append(*entries):
 
 
 @transaction.atomic
-def record(act, question, user, **facts):
-    """Add one entry about what a person did to one question."""
-    append(Entry(act, question, signature(user), facts))
+def record(act, question, user, **details):
+    """Append one entry about a question."""
+    append(Entry(act, question, signature(user), details))
 
 
 @transaction.atomic
-def record_of_collection(act, collection, user, **facts):
-    """Add one entry about what a person did to a collection itself."""
-    append(Entry(act, None, signature(user), facts, collection))
+def record_of_collection(act, collection, user, **details):
+    """Append one entry about a collection."""
+    append(Entry(act, None, signature(user), details, collection))
 
 
 def hash_of(event):
-    """What an entry's hash must be, given its facts and `previous`."""
-    facts = [
+    """Compute the hash of an `Event` from its other fields, including `previous`."""
+    values = [
         event.number,
         event.at.isoformat(),
         event.by,
@@ -110,122 +114,138 @@ def hash_of(event):
         event.details,
         event.previous,
     ]
-    return contents.digest_of(facts)
+    return contents.digest_of(values)
 
 
-def of_edition(edition):
-    """The facts of an edition that its entry holds (JSON). What they do not hold, its content, has a digest."""
-    facts = {name: getattr(edition, name) for name in _SEALED}
-    at = edition.published_at.isoformat()
-    return {"edition": edition.number, "by": edition.approved_by, "note": edition.change_note, "at": at, **facts}
+def edition_details(edition):
+    """Return the details that a log entry stores of an edition (JSON). The digest stands for its content."""
+    return {
+        "edition": edition.number,
+        "by": edition.approved_by,
+        "note": edition.change_note,
+        "at": edition.published_at.isoformat(),
+        **{name: getattr(edition, name) for name in _SEALED_FIELDS},
+    }
 
 
-def of_check(check):
-    """The same for a check."""
-    facts = {"by": check.by, "on": str(check.on), "comment": check.comment}
-    return {"edition": check.edition.number, "check": check.number, **facts}
+def check_details(check):
+    """Return the details that a log entry stores of a check (JSON)."""
+    return {
+        "edition": check.edition.number,
+        "check": check.number,
+        "by": check.by,
+        "on": str(check.on),
+        "comment": check.comment,
+    }
 
 
-def of_question(question):
-    """What the public sees of a question beside its editions and checks (JSON): values of the fields in `_STATE`."""
-    live = question.live and question.live.number
-    if live and question.live.question_id != question.pk:
-        live = f"edition {live} of another question"
-    facts = {name: getattr(question, name) for name in _STATE}
-    days = {name: facts[name] and str(facts[name]) for name in ("checked_on", "check_due")}
-    return {**facts, "live": live, "withdrawn_at": facts["withdrawn_at"] and facts["withdrawn_at"].isoformat(), **days}
+def public_state(question):
+    """Return the values of the `_STATE_FIELDS` of a question (JSON)."""
+    state = {name: getattr(question, name) for name in _STATE_FIELDS}
+    if live := question.live:
+        of_another = live.question_id != question.pk
+        state["live"] = f"edition {live.number} of another question" if of_another else live.number
+    if question.withdrawn_at:
+        state["withdrawn_at"] = question.withdrawn_at.isoformat()
+    for name in ("checked_on", "check_due"):
+        state[name] = state[name] and str(state[name])
+    return state
 
 
 @dataclass(slots=True)
-class _Told:
-    """What the log tells of one question: its state, and fingerprints of its editions (by number) and of their checks
-    (by the numbers of both). Neither changes after its first entry."""
+class _LoggedQuestion:
+    """One question as the log describes it: its public state, and fingerprints of its editions (by number) and checks
+    (by edition number and check number). A later entry never replaces the fingerprint of an earlier one."""
 
     state: dict = field(default_factory=_NEVER_PUBLIC.copy)
     editions: dict = field(default_factory=dict)
     checks: dict = field(default_factory=dict)
 
-    def follow(self, event):
-        """Take over what an entry tells. Raises `AttributeError` or `TypeError` if none was ever written like that."""
-        facts = {**event.details, "by": event.by}
+    def apply(self, event):
+        """Apply one entry. Raises `AttributeError` or `TypeError` if its details are malformed."""
+        details = {**event.details, "by": event.by}
         match event.act:
             case Event.Act.PUBLISHED:
-                self._edition(facts)
-                self.state = _NEVER_PUBLIC | {"live": facts.get("edition"), "unconfirmed": "override" in facts}
+                self._add_edition(details)
+                self.state = _NEVER_PUBLIC | {"live": details.get("edition"), "unconfirmed": "override" in details}
             case Event.Act.WITHDRAWN:
-                because = {"withdrawn_at": facts.get("at"), "withdrawn_because": facts.get("because")}
-                self.state = _NEVER_PUBLIC | because
+                withdrawal = {"withdrawn_at": details.get("at"), "withdrawn_because": details.get("because")}
+                self.state = _NEVER_PUBLIC | withdrawal
             case Event.Act.CHECKED:
-                self._check(facts)
-                due = {"check_due": facts.get("due"), "unconfirmed": facts.get("unconfirmed")}
-                self.state = self.state | {"checked_on": facts.get("on"), **due}
+                self._add_check(details)
+                due = {"check_due": details.get("due"), "unconfirmed": details.get("unconfirmed")}
+                self.state = self.state | {"checked_on": details.get("on"), **due}
             case Event.Act.LOADED:
-                for edition in facts.get("editions", ()):
-                    self._edition(edition)
-                for check in facts.get("checks", ()):
-                    self._check(check)
-                self.state = self.state | facts.get("state", {})
+                for edition in details.get("editions", ()):
+                    self._add_edition(edition)
+                for check in details.get("checks", ()):
+                    self._add_check(check)
+                self.state = self.state | details.get("state", {})
 
-    def _edition(self, facts):
-        self.editions.setdefault(facts.get("edition"), _fingerprint(facts, _OF_EDITION))
+    def _add_edition(self, details):
+        self.editions.setdefault(details.get("edition"), _fingerprint(details, _EDITION_KEYS))
 
-    def _check(self, facts):
-        self.checks.setdefault((facts.get("edition"), facts.get("check")), _fingerprint(facts, _OF_CHECK))
+    def _add_check(self, details):
+        self.checks.setdefault((details.get("edition"), details.get("check")), _fingerprint(details, _CHECK_KEYS))
 
 
-def _fingerprint(facts, names):
-    """What stands in memory for the facts of an edition or a check: there can be a hundred thousand of them."""
-    known = json.dumps([facts.get(name) for name in names], sort_keys=True)
-    return sha256(known.encode()).digest()
+def _fingerprint(details, keys):
+    """Hash the details of an edition or a check. `verify` holds up to a hundred thousand of them in memory."""
+    values = json.dumps([details.get(key) for key in keys], sort_keys=True)
+    return sha256(values.encode()).digest()
 
 
 def note_loaded(loaded):
-    """Add an entry for each question of which a fixture brought something that does not follow from the log.
+    """Append an entry for each question whose loaded rows do not follow from the log.
 
-    `loaded` has the keys of what the fixture brought, as sets by model: `Question`, `Edition`, `Check`. Entries tell of
-    nothing else, so that loading a fixture covers no change that was made by hand."""
+    `loaded` maps `Question`, `Edition` and `Check` to sets of the primary keys that a fixture stored. The entries
+    describe these rows only, so that loading a fixture does not hide a change that was made by hand."""
     editions, checks = defaultdict(list), defaultdict(list)
-    for edition in _with_keys(Edition.objects.defer("content"), loaded[Edition]):
+    for edition in _by_keys(Edition.objects.defer("content"), loaded[Edition]):
         editions[edition.question_id].append(edition)
-    for check in _with_keys(Check.objects.select_related("edition").defer("edition__content"), loaded[Check]):
+    for check in _by_keys(Check.objects.select_related("edition").defer("edition__content"), loaded[Check]):
         checks[check.edition.question_id].append(check)
-    questions = list(_with_keys(_questions(), loaded[Question] | editions.keys() | checks.keys()))
-    told = defaultdict(_Told)
+    questions = list(_by_keys(_questions(), loaded[Question] | editions.keys() | checks.keys()))
+    logged = defaultdict(_LoggedQuestion)
     slugs = {question.collection.slug for question in questions}
-    for event in Event.objects.filter(act__in=_TELLING, collection__in=slugs).iterator(_BATCH):
-        told[event.collection, event.question].follow(event)
+    for event in Event.objects.filter(act__in=_PUBLIC_ACTS, collection__in=slugs).iterator(_BATCH_SIZE):
+        logged[event.collection, event.question].apply(event)
     entries = []
     for question in questions:
-        known, state = told[question.collection.slug, question.number], of_question(question)
-        facts = {
-            "editions": [of_edition(row) for row in editions[question.pk] if row.number not in known.editions],
+        before, state = logged[question.collection.slug, question.number], public_state(question)
+        details = {
+            "editions": [edition_details(row) for row in editions[question.pk] if row.number not in before.editions],
             "checks": [
-                of_check(row) for row in checks[question.pk] if (row.edition.number, row.number) not in known.checks
+                check_details(row)
+                for row in checks[question.pk]
+                if (row.edition.number, row.number) not in before.checks
             ],
-            "state": state if question.pk in loaded[Question] and state != known.state else {},
+            "state": state if question.pk in loaded[Question] and state != before.state else {},
         }
-        if facts := {name: some for name, some in facts.items() if some}:
-            entries.append(Entry(Event.Act.LOADED, question, details=facts))
+        if details := {name: value for name, value in details.items() if value}:
+            entries.append(Entry(Event.Act.LOADED, question, details=details))
     if entries:
         append(*entries)
 
 
-def _with_keys(queryset, keys):
-    """The rows with these keys, in their order, as many at once as a statement can name."""
+def _by_keys(queryset, keys):
+    """Yield the rows with these primary keys in order. Batches keep below the limit of parameters of a statement."""
     keys = sorted(keys)
-    for start in range(0, len(keys), _BATCH):
-        yield from queryset.filter(pk__in=keys[start : start + _BATCH]).order_by("pk")
+    for start in range(0, len(keys), _BATCH_SIZE):
+        yield from queryset.filter(pk__in=keys[start : start + _BATCH_SIZE]).order_by("pk")
 
 
 def _questions():
-    state = [name for name in _STATE if name != "live"]
-    facts = ["number", "collection__slug", "live__number", "live__question", *state]
-    return Question.objects.select_related("collection", "live").only(*facts)
+    state = [name for name in _STATE_FIELDS if name != "live"]
+    return Question.objects.select_related("collection", "live").only(
+        "number", "collection__slug", "live__number", "live__question", *state
+    )
 
 
 @dataclass
 class Verdict:
-    """`problems` are sentences; `head` is the last entry's hash."""
+    """The result of `verify`: numbers of log entries and editions, the hash of the last entry, and sentences about
+    problems."""
 
     entries: int
     editions: int
@@ -234,17 +254,18 @@ class Verdict:
 
 
 def verify(known_hash="", using="default"):
-    """Walk the whole log, and compare what follows from it with all questions, editions and checks. `known_hash` is one
-    that was kept elsewhere and must be in the chain."""
-    with _at_one_moment(using):
-        told, entries, head, problems = _walk(known_hash, using)
-        editions, wrong = _misfits(told, using)
-    return Verdict(entries, editions, head, problems + wrong)
+    """Replay the whole log, compare the result with all questions, editions and checks, and return a `Verdict`.
+
+    If you pass `known_hash`, a hash that was kept outside of the database, an entry must have it."""
+    with _snapshot(using):
+        logged, entries, head, problems = _replay(known_hash, using)
+        editions, differences = _compare(logged, using)
+    return Verdict(entries, editions, head, problems + differences)
 
 
 @contextmanager
-def _at_one_moment(using):
-    """All that is read in this block is of one moment, while others go on writing. (In a transaction, it is its.)"""
+def _snapshot(using):
+    """Read a consistent snapshot in this block, while other connections write. Inside a transaction, use that one."""
     database = connections[using]
     if database.in_atomic_block:
         yield
@@ -255,87 +276,88 @@ def _at_one_moment(using):
             yield
     else:
         with database.cursor() as cursor:
-            cursor.execute("BEGIN")  # Django's own transactions keep others from writing
+            cursor.execute("BEGIN")  # `transaction.atomic` takes the write lock here (BEGIN IMMEDIATE)
             try:
                 yield
             finally:
                 cursor.execute("ROLLBACK")
 
 
-def _walk(known_hash, using):
-    """Whether each entry follows from the one before. Returns what they tell, as `_Told` by slug and number; how many
-    there are; the last hash; and problems."""
-    told, problems, expected, previous, seen = defaultdict(_Told), [], 1, "", not known_hash
-    for event in Event.objects.using(using).order_by("number").iterator(_BATCH):
+def _replay(known_hash, using):
+    """Check the hash chain and apply each entry.
+
+    Returns `_LoggedQuestion` objects by (slug, number), the number of entries, the last hash, and problems."""
+    logged, problems, expected, previous, found = defaultdict(_LoggedQuestion), [], 1, "", not known_hash
+    for event in Event.objects.using(using).order_by("number").iterator(_BATCH_SIZE):
         if event.number != expected:
             problems.append(f"Entries {expected} to {event.number - 1} are missing.")
         elif event.previous != previous:
             problems.append(f"Entry {event.number} does not follow from the one before it.")
         if hash_of(event) != event.hash:
             problems.append(f"Entry {event.number} was changed after it was written.")
-        if event.act in _TELLING:
+        if event.act in _PUBLIC_ACTS:
             try:
-                told[event.collection, event.question].follow(event)
+                logged[event.collection, event.question].apply(event)
             except (AttributeError, TypeError):
-                problems.append(f"Entry {event.number} is none that this site writes.")
-        expected, previous, seen = event.number + 1, event.hash, seen or event.hash == known_hash
-    if not seen:
-        problems.append(f"No entry has the hash {known_hash}: the log is not the one that you knew.")
-    return told, expected - 1, previous, problems
+                problems.append(f"Entry {event.number} is malformed: this site never writes such an entry.")
+        expected, previous, found = event.number + 1, event.hash, found or event.hash == known_hash
+    if not found:
+        problems.append(f"No entry has the hash {known_hash}: this is not the log that the hash was kept from.")
+    return logged, expected - 1, previous, problems
 
 
-def _misfits(told, using):
-    """How many editions there are, and what in the database does not follow from what the log told (sentences)."""
-    problems, editions, checked = [], 0, {}
-    of = "question__collection__slug", "question__number"
-    facts = ["number", "approved_by", "change_note", "published_at", "stored", *_SEALED]
-    rows = Edition.objects.using(using).annotate(stored=Cast("content", TextField()))
-    for edition in rows.order_by("pk").values_list(*of, *facts, named=True).iterator(_BATCH):
+def _compare(logged, using):
+    """Compare the database with the replayed log. Returns the number of editions, and sentences about differences."""
+    problems, editions, wrong_checks = [], 0, {}
+    fields = ["number", "approved_by", "change_note", "published_at", "stored", *_SEALED_FIELDS]
+    rows = Edition.objects.using(using).annotate(stored=Cast("content", TextField())).order_by("pk")
+    rows = rows.values_list("question__collection__slug", "question__number", *fields, named=True)
+    for edition in rows.iterator(_BATCH_SIZE):
         editions += 1
-        place = edition[:2]
-        known = told[place].editions.pop(edition.number, None)
-        if known is None:
-            problems.append(f"Edition {edition.number} of {_name(place)} is in no entry of the log.")
-        elif known != _fingerprint(of_edition(edition), _OF_EDITION) or not _reads_as_sealed(edition):
-            problems.append(f"Edition {edition.number} of {_name(place)} is not what was sealed.")
+        question = edition[:2]
+        sealed = logged[question].editions.pop(edition.number, None)
+        if sealed is None:
+            problems.append(f"Edition {edition.number} of {_name(question)} is in no entry of the log.")
+        elif sealed != _fingerprint(edition_details(edition), _EDITION_KEYS) or not _matches_digest(edition):
+            problems.append(f"Edition {edition.number} of {_name(question)} is not what was sealed.")
     checks = Check.objects.using(using).select_related("edition__question__collection").only(
         "number", "by", "on", "comment", "edition__number", "edition__question__number",
         "edition__question__collection__slug",
     )  # fmt: skip
-    for check in checks.order_by("pk").iterator(_BATCH):
-        question = check.edition.question
-        place, numbers = (question.collection.slug, question.number), (check.edition.number, check.number)
-        if told[place].checks.pop(numbers, None) != _fingerprint(of_check(check), _OF_CHECK):
-            checked[place, check.edition.number] = True
-    for question in _questions().using(using).order_by("pk").iterator(_BATCH):
-        place = question.collection.slug, question.number
-        state, known = of_question(question), told[place].state
+    for check in checks.order_by("pk").iterator(_BATCH_SIZE):
+        row, numbers = check.edition.question, (check.edition.number, check.number)
+        question = row.collection.slug, row.number
+        if logged[question].checks.pop(numbers, None) != _fingerprint(check_details(check), _CHECK_KEYS):
+            wrong_checks[question, check.edition.number] = True
+    for row in _questions().using(using).order_by("pk").iterator(_BATCH_SIZE):
+        question = row.collection.slug, row.number
+        actual, expected = public_state(row), logged[question].state
         problems += [
-            f"The {what} of {_name(place)} does not follow from the log: it is {_plain(state[name])}, and must be "
-            f"{_plain(known.get(name))}."
-            for name, what in _STATE.items()
-            if state[name] != known.get(name)
+            f"The {description} of {_name(question)} does not follow from the log: it is {_display(actual[name])}, and "
+            f"must be {_display(expected.get(name))}."
+            for name, description in _STATE_FIELDS.items()
+            if actual[name] != expected.get(name)
         ]
-    for place, known in told.items():
-        problems += [f"Edition {number} of {_name(place)} is gone." for number in known.editions]
-        checked |= {(place, edition): True for edition, _ in known.checks}
-    for place, edition in checked:
-        problems.append(f"The checks of edition {edition} of {_name(place)} are not what was noted.")
+    for question, unmatched in logged.items():
+        problems += [f"Edition {number} of {_name(question)} is missing." for number in unmatched.editions]
+        wrong_checks |= {(question, edition): True for edition, _ in unmatched.checks}
+    for question, edition in wrong_checks:
+        problems.append(f"The checks of edition {edition} of {_name(question)} do not follow from the log.")
     return editions, problems
 
 
-def _reads_as_sealed(edition):
-    """Whether the stored content is one, and has the digest that the edition says."""
+def _matches_digest(edition):
+    """Whether the stored content is valid and has the edition's digest."""
     try:
         return contents.digest(contents.from_dict(json.loads(edition.stored))) == edition.digest
     except (ValueError, AttributeError):
         return False
 
 
-def _name(place):
-    slug, number = place
+def _name(question):
+    slug, number = question
     return f"{slug} {number}"
 
 
-def _plain(value):
+def _display(value):
     return "not set" if value in (None, "", False) else "set" if value is True else f"“{value}”"

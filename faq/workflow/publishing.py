@@ -150,7 +150,7 @@ def seal(pairs, override=""):
         # A check confirms one edition; nobody has compared the new one with its sources.
         question.checked_on = question.check_due = None
         question.unconfirmed = bool(override)
-        facts = audit.of_edition(edition)
+        facts = audit.edition_details(edition)
         by = facts.pop("by")
         if override:
             facts["override"] = override
@@ -229,7 +229,7 @@ def check(question, *, by, comment="", on=None):
     question.confirm(on)
     question.unconfirmed = question.unconfirmed and question.live.had_part(by)
     question.save(update_fields=["checked_on", "check_due", "unconfirmed"])
-    facts = audit.of_check(act) | {"due": str(question.check_due), "unconfirmed": question.unconfirmed}
+    facts = audit.check_details(act) | {"due": str(question.check_due), "unconfirmed": question.unconfirmed}
     del facts["by"]  # the entry has it
     audit.record(Event.Act.CHECKED, question, by, **facts)
     return act
