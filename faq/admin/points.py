@@ -163,7 +163,7 @@ class PointForm(forms.ModelForm):
         if self.citations.is_bound:
             kept = [form for form in self.citations.forms if form.has_changed() or form.instance.pk]
             typed = [form.instance for form in kept if form.is_valid() and not form.cleaned_data.get("DELETE")]
-            point.known_citations = typed
+            point.unsaved_citations = typed
         return point
 
 

@@ -230,8 +230,8 @@ def draft(request, token):
         wanted = draft_links.find(token)
     except signing.BadSignature:
         raise Http404 from None
-    except draft_links.Over as over:
-        return render(request, "faq/draft_over.html", {"question": over.question}, status=410)
+    except draft_links.LinkExpired as expired:
+        return render(request, "faq/draft_over.html", {"question": expired.question}, status=410)
     context = {"question": wanted, "edition": publishing.preview(wanted), "preview": True, "shown": True}
     response = render(request, "faq/question.html", context)
     # The link is a key: other sites must not learn it from a reader who follows a source.

@@ -192,7 +192,7 @@ def test_a_link_to_a_draft_ends_when_the_answer_is_withdrawn(library, editor, pu
     token = draft_links.token(question())
     assert draft_links.find(token).pk == question().pk
     publishing.withdraw(question(), because="Wrong.", by=publisher)
-    with pytest.raises(draft_links.Over):
+    with pytest.raises(draft_links.LinkExpired):
         draft_links.find(token)
 
 

@@ -1,1 +1,1 @@
-"""The way of an answer from the import to the public, and the log of it."""
+"""Import, review, publish and withdraw answers, and record each step in the audit log."""

@@ -1,5 +1,7 @@
-"""The texts of a collection, which stand on all its answers at once. Where one of those is or was public, a change
-waits until a second person confirms it. All of it goes into the log, with the old and the new words."""
+"""Change the texts of a collection, which all its pages show.
+
+If an answer of the collection is or was public, a change is stored as a proposal, and a second person confirms or
+declines it. Each step appends the old and the new texts to the log."""
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -11,41 +13,41 @@ from faq.models import Collection, Event, Question
 from . import audit, working_copy
 
 FIELDS = ["title", "description", "jurisdiction", "language", "origin"]
-PART_OF_ANSWERS = {"jurisdiction", "language"}
-"""Readers are told of these by the next edition only."""
+EDITION_FIELDS = {"jurisdiction", "language"}
+"""Fields that editions contain: a change becomes public with the next edition only."""
 
 
 class CannotChange(ValidationError):
-    """Why this cannot be done now, in words."""
+    """The change is not possible now. The message says why and what to do."""
 
 
 def to_confirm(collections, user):
-    """Collections with a proposal that this person may confirm, having the right to publish."""
+    """Filter collections with a proposal that `user`, a publisher, may confirm."""
     return collections.filter(proposed__isnull=False).exclude(proposed__by__id=user.pk)
 
 
 def comparison(collection):
-    """The waiting proposal as a list of (name of the field, text as it is, proposed text)."""
+    """Return the proposal as a list of (field name, current text, proposed text)."""
     values = collection.proposed["values"] if collection.proposed else {}
     return [(name, getattr(collection, name), values[name]) for name in FIELDS if name in values]
 
 
 def digest(collection):
-    """What a page showed of the proposal, for telling whether it still is so."""
+    """Return a digest of the proposal, with which a form detects that the proposal has changed meanwhile."""
     return contents.digest([collection.proposed, comparison(collection)])
 
 
 def note_new(collection, *, by):
-    """Log the texts of a collection that a person has just made."""
+    """Log the texts of a collection that `by` has just created."""
     new = {name: getattr(collection, name) for name in FIELDS}
     _record(Event.Act.COLLECTION_CHANGED, collection, by, {}, new)
 
 
 @transaction.atomic
 def refuse_unless_free(collection, values, *, by):
-    """Raise `CannotChange` if `save` could not store these values, since another person's proposal waits.
+    """Raise `CannotChange` if another person's proposal prevents `save` from storing these values.
 
-    The row is held until the transaction ends, so that `save` finds the same."""
+    The row stays locked until the transaction ends, so that `save` comes to the same result."""
     row = _locked(collection)
     if _differences(row, values) and row.proposed and row.proposed["by"]["id"] != by.pk:
         raise CannotChange(
@@ -56,10 +58,10 @@ def refuse_unless_free(collection, values, *, by):
 
 @transaction.atomic
 def save(collection, values, *, by):
-    """Change texts of a collection, or store the change as a proposal if an answer of it is or was public.
+    """Change texts of a collection, or store a proposal if an answer of the collection is or was public.
 
-    `values` are new texts by the names of `FIELDS`. Returns whether the collection has them now. A proposal takes the
-    place of an earlier one by the same person. Raises `CannotChange` if another person's proposal waits."""
+    `values` maps names from `FIELDS` to new texts. Returns whether the collection has these texts now. A proposal
+    replaces an earlier one by the same person. Raises `CannotChange` if another person's proposal is waiting."""
     refuse_unless_free(collection, values, by=by)
     row = _locked(collection)
     new = _differences(row, values)
@@ -78,10 +80,10 @@ def save(collection, values, *, by):
 
 @transaction.atomic
 def confirm(collection, *, by, seen, note=""):
-    """Give the collection the proposed texts. `seen` is the `digest` of what this person was shown.
+    """Apply the proposal. `seen` is the `digest` of the proposal that this person was shown.
 
-    Raises `CannotChange`, also for the person whose proposal it is."""
-    row = _held(collection, by, seen)
+    Raises `CannotChange`: nobody confirms their own proposal."""
+    row = _locked_proposal(collection, by, seen)
     new, proposer = row.proposed["values"], row.proposed["by"]
     old = {name: getattr(row, name) for name in new}
     _write(row, new, proposer)
@@ -90,8 +92,8 @@ def confirm(collection, *, by, seen, note=""):
 
 @transaction.atomic
 def decline(collection, *, by, seen, note=""):
-    """Drop the proposal. For the rest as `confirm`."""
-    row = _held(collection, by, seen)
+    """Delete the proposal. Arguments and errors are those of `confirm`."""
+    row = _locked_proposal(collection, by, seen)
     new, proposer = row.proposed["values"], row.proposed["by"]
     row.proposed = None
     row.save(update_fields=["proposed"])
@@ -103,7 +105,7 @@ def _locked(collection):
     return Collection.objects.select_for_update(no_key=True).get(pk=collection.pk)
 
 
-def _held(collection, by, seen):
+def _locked_proposal(collection, by, seen):
     row = _locked(collection)
     if row.proposed is None:
         raise CannotChange("Nothing was done: nothing waits to be confirmed here any more.")
@@ -119,14 +121,15 @@ def _differences(row, values):
 
 
 def _write(row, values, by):
-    """Before the entry in the log: `refresh_many` locks questions, and who has one of those may wait for the log."""
+    """Save the values. Call this before the log is locked: `refresh_many` locks questions, and a transaction that holds
+    one of them may be waiting for the log."""
     for name, value in values.items():
         setattr(row, name, value)
     row.proposed = None
     row.save(update_fields=[*values, "proposed"])
-    if PART_OF_ANSWERS & values.keys():
+    if EDITION_FIELDS & values.keys():
         working_copy.refresh_many(Question.objects.filter(collection=row), by)
 
 
-def _record(act, collection, by, old, new, **facts):
-    audit.record_of_collection(act, collection, by, changed=list(new), old=old, new=new, **facts)
+def _record(act, collection, by, old, new, **details):
+    audit.record_of_collection(act, collection, by, changed=list(new), old=old, new=new, **details)

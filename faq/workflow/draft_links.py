@@ -9,42 +9,42 @@ from faq.models import Question
 
 from .publishing import last_number
 
-LASTS = timedelta(days=14)
+LIFETIME = timedelta(days=14)
 
 _SALT = "faq.workflow.draft_links"
 
 
-class Over(Exception):
-    """The link's time is over, or the draft was published: `question` is what it was about, if that is known."""
+class LinkExpired(Exception):
+    """The link has expired, or its draft was published or deleted. `question` is its question, or None if unknown."""
 
     def __init__(self, question=None):
         self.question = question
 
 
 def token(question):
-    """What the link ends in. It is good until something is published or withdrawn."""
+    """Return the last part of the link, valid until `ends` or until the question is published or withdrawn."""
     return signing.dumps([question.pk, *_state(question)], salt=_SALT)
 
 
 def ends(now=None):
-    """The day on which a link that is made now stops working."""
-    return timezone.localdate((now or timezone.now()) + LASTS)
+    """Return the date on which a link that is created now expires."""
+    return timezone.localdate((now or timezone.now()) + LIFETIME)
 
 
 def find(text):
-    """The question whose draft a token shows. Raises `Over`, or `signing.BadSignature` for what was never a token."""
+    """Return the question of a token. Raises `LinkExpired`, or `signing.BadSignature` for an invalid token."""
     try:
-        pk, *state = signing.loads(text, salt=_SALT, max_age=LASTS)
+        pk, *state = signing.loads(text, salt=_SALT, max_age=LIFETIME)
     except signing.SignatureExpired:
-        raise Over from None
+        raise LinkExpired from None
     question = Question.objects.select_related("collection", "live").filter(pk=pk).first()
     if question is None:
-        raise Over
+        raise LinkExpired
     if state != _state(question):
-        raise Over(question)
+        raise LinkExpired(question)
     return question
 
 
 def _state(question):
-    """What ends the link when it changes."""
+    """Return values that a token contains; it expires when one of them changes."""
     return [last_number(question), question.live_id]

@@ -1,4 +1,4 @@
-"""A collection as a fixture: everything that its public site, search and filters are made of, by natural keys."""
+"""Serialize a collection as a fixture with natural keys: all rows that its public pages, search and filters use."""
 
 from datetime import datetime
 from itertools import chain
@@ -11,7 +11,7 @@ from faq.models import AnswerPoint, Check, Citation, Edition, Note, QuestionTag,
 
 
 def rows(collection):
-    """The collection's rows in an order in which they can be loaded."""
+    """Return the rows of a collection in an order in which `loaddata` can load them."""
     questions = collection.questions.order_by("number")
     return chain(
         [collection],
@@ -22,7 +22,7 @@ def rows(collection):
         Source.objects.filter(citations__point__question__in=questions).distinct(),
         Citation.objects.filter(point__question__in=questions).order_by("point__question__number", "point__key", "id"),
         QuestionTag.objects.filter(content_object__in=questions).order_by("content_object__number", "tag__slug"),
-        # What was published last is loaded last, and so stands first among the news.
+        # In the order of publication, because news are sorted by primary key.
         Edition.objects.filter(question__in=questions).order_by("published_at", "question__number", "number"),
         Check.objects.filter(edition__question__in=questions).order_by("edition__question__number", "number"),
         Note.objects.filter(collection=collection),
@@ -30,7 +30,7 @@ def rows(collection):
 
 
 class _Encoder(DjangoJSONEncoder):
-    """Keeps the microseconds, so that a dump can be loaded over what it was made from."""
+    """Django's encoder cuts microseconds. Sealed rows must be loaded with the exact time that they have."""
 
     def default(self, o):
         return o.isoformat().replace("+00:00", "Z") if isinstance(o, datetime) else super().default(o)

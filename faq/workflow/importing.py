@@ -1,8 +1,8 @@
-"""Writes a parsed seed file into the working copies, in one transaction, and says what it did.
+"""Import a parsed seed file into the working copies of a collection, in one transaction, and report the result.
 
-For each question three texts meet: the one that an import last wrote (`Question.imported`), the working copy, and the
-file's. An import replaces only text that an import wrote. Otherwise the working copy stays, and a text that is new is
-kept beside it for the editor to look at. A question that is no longer in the file stays as it is.
+For each question the import compares three texts: the text that an import last wrote (`Question.imported`), the working
+copy, and the text of the file. It replaces only text that an import wrote. Otherwise it keeps the working copy and
+stores a new text of the file as `Question.seed_conflict` for an editor. It never deletes a question.
 """
 
 import difflib
@@ -20,21 +20,24 @@ from faq.models import AnswerPoint, Collection, Event, Note, Question, QuestionT
 
 from . import audit, publishing, working_copy
 
-BATCH = 500
-"""Questions that are held in memory at once."""
+BATCH_SIZE = 500
+"""Questions in memory at a time."""
 
-PAIRS_OF_POINTS, PAIRS_OF_WORDS, NEAR = 10_000, 4_000_000, 25
-"""Bound the time for one answer. With more pairs of changed points, only points at most `NEAR` places apart are
-compared; after so many pairs of words, the order of the words no longer counts."""
+MAX_POINT_PAIRS, MAX_WORD_PAIRS, MAX_DISTANCE = 10_000, 4_000_000, 25
+"""Limits for the time that one answer takes. With more pairs of changed points, the import compares only points that
+are at most `MAX_DISTANCE` positions apart. After so many pairs of words, it ignores the order of the words."""
+
+COLLECTION_FIELDS = ("title", "description", "jurisdiction", "language", "origin")
 
 CREATED, UPDATED, UNCHANGED, KEPT, CONFLICT = "new", "updated", "unchanged", "kept as edited", "conflict kept as edited"
 
 
 @dataclass
 class Report:
-    """What an import did: `outcomes` as (question's number, outcome), `published` and `held` as numbers.
+    """The result of an import.
 
-    `held` were not published although that was asked for; `notices` are sentences about everything else."""
+    `outcomes` are (question number, outcome) pairs; `published` are question numbers; `held` maps the numbers of
+    questions that could not be published to the reason; `notices` are other sentences for the user."""
 
     collection: Collection
     outcomes: list = field(default_factory=list)
@@ -54,26 +57,20 @@ class Report:
 def import_document(document, manifest, slug, *, publish=False, dry_run=False, progress=iter):
     """Merge a `seedfile.Document` into the collection `slug` and return a `Report`.
 
-    `manifest` fills what is new only: topics, tags and descriptions that exist belong to the editors. With `publish`,
-    what is new or changed by the seed is sealed as imported and unchecked. A dry run does all of it and rolls back.
-    `progress` wraps the iteration over questions."""
-    collection, created = Collection.objects.get_or_create(
-        slug=slug,
-        defaults={
-            name: getattr(manifest, name) for name in ("title", "description", "jurisdiction", "language", "origin")
-        },
-    )
+    Values of the manifest are used for new rows only; existing topics, tags and descriptions belong to the editors.
+    With `publish`, publish the new and updated questions as imported and unchecked. A dry run does the same and rolls
+    back. `progress` wraps the iteration over questions."""
+    defaults = {name: getattr(manifest, name) for name in COLLECTION_FIELDS}
+    collection, created = Collection.objects.get_or_create(slug=slug, defaults=defaults)
     report = Report(collection)
     if not created:
-        # Two imports at once would both see the same base; an editor who is saving comes before or after all of this.
+        # Lock the collection against other imports, and its questions against editors (`list` runs the query).
         Collection.objects.select_for_update(no_key=True).get(pk=collection.pk)
-        len(collection.questions.order_by("pk").select_for_update(no_key=True).values_list("pk"))
-        _notice_differences(
-            collection, manifest, ("title", "description", "jurisdiction", "language", "origin"), report
-        )
+        list(collection.questions.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+        _notice_differences(collection, manifest, COLLECTION_FIELDS, report)
     labels = _Labels(manifest, report)
     questions = progress(iter(document.questions))
-    while batch := list(islice(questions, BATCH)):
+    while batch := list(islice(questions, BATCH_SIZE)):
         _import_batch(batch, collection, labels, report, publish)
     _import_notes(manifest, collection)
     numbers = {question.number for question in document.questions}
@@ -86,8 +83,10 @@ def import_document(document, manifest, slug, *, publish=False, dry_run=False, p
 
 
 def merge(question, ours, theirs):
-    """The three-way decision on one question's text, as one of the outcomes above. An import replaces nothing but the
-    text that an import wrote; a text that an editor has looked at and put aside is no news."""
+    """Decide a three-way merge of one question's text. Returns an outcome, such as `UPDATED`.
+
+    `ours` is the text of the working copy, `theirs` the text of the file. A text of the file that an earlier import
+    wrote, or that an editor has rejected (`seed_settled`), is no conflict."""
     if ours == theirs:
         return UNCHANGED
     if theirs in (question.imported, question.seed_settled):
@@ -96,68 +95,69 @@ def merge(question, ours, theirs):
 
 
 def carry_keys(old, new):
-    """Which of the old points each new text continues, so that links to a point keep their meaning.
+    """Return the key of the old point that each new text continues, or None, so that links to a point stay valid.
 
-    `old` is a list of (key, text), `new` a list of texts; returns for each new text a key or None. The same text keeps
-    its key wherever it moved; a changed text takes the key of the one in whose place it stands, if they are alike."""
+    `old` is a list of (key, text), `new` a list of texts. An equal text keeps its key wherever it moves. A changed text
+    takes the key of the most similar remaining text, if they share at least half of their words."""
     keys = [None] * len(new)
-    free = {}
+    keys_by_text = {}
     for key, text in old:
-        free.setdefault(text, []).append(key)
-    for place, text in enumerate(new):
-        if free.get(text):
-            keys[place] = free[text].pop(0)
-    taken = set(keys)
-    left_old = [(place, key, text.split()) for place, (key, text) in enumerate(old) if key not in taken]
-    left_new = [(place, text.split()) for place, text in enumerate(new) if keys[place] is None]
-    for _, key, place in sorted(_alike(left_old, left_new)):
-        if key not in taken and keys[place] is None:
-            keys[place] = key
-            taken.add(key)
+        keys_by_text.setdefault(text, []).append(key)
+    for index, text in enumerate(new):
+        if keys_by_text.get(text):
+            keys[index] = keys_by_text[text].pop(0)
+    used = set(keys)
+    unmatched_old = [(index, key, text.split()) for index, (key, text) in enumerate(old) if key not in used]
+    unmatched_new = [(index, text.split()) for index, text in enumerate(new) if keys[index] is None]
+    for _, key, index in sorted(_similar_pairs(unmatched_old, unmatched_new)):
+        if key not in used and keys[index] is None:
+            keys[index] = key
+            used.add(key)
     return keys
 
 
-def _alike(old, new):
-    """Pairs of an old (place, key, words) and a new (place, words) that share half of their words, as (likeness, key,
-    new place), the most alike with the lowest number."""
-    near = len(old) * len(new) > PAIRS_OF_POINTS  # then only with those about the same place
-    bags = [Counter(words) for _, _, words in old]
-    budget = PAIRS_OF_WORDS
-    for place, words in new:
-        bag = Counter(words)
-        for (before, key, old_words), old_bag in zip(old, bags, strict=True):
+def _similar_pairs(old, new):
+    """Yield (negative similarity, key, new index) for each old (index, key, words) and new (index, words) that share at
+    least half of their words. The most similar pair sorts first."""
+    only_near = len(old) * len(new) > MAX_POINT_PAIRS
+    old_counts = [Counter(words) for _, _, words in old]
+    remaining = MAX_WORD_PAIRS
+    for index, words in new:
+        counts = Counter(words)
+        for (old_index, key, old_words), old_count in zip(old, old_counts, strict=True):
             total = len(words) + len(old_words)
-            if (near and abs(before - place) > NEAR) or 4 * min(len(words), len(old_words)) < total:
+            too_far = only_near and abs(old_index - index) > MAX_DISTANCE
+            if too_far or 4 * min(len(words), len(old_words)) < total:
                 continue
-            likeness = 2 * sum((bag & old_bag).values()) / total if total else 1.0  # whatever their order
+            similarity = 2 * sum((counts & old_count).values()) / total if total else 1.0  # ignores the order
             pairs = len(words) * len(old_words)
-            if likeness >= 0.5 and pairs <= budget:
-                budget -= pairs
-                likeness = difflib.SequenceMatcher(None, old_words, words, autojunk=False).ratio()
-            if likeness >= 0.5:
-                yield -likeness, key, place
+            if similarity >= 0.5 and pairs <= remaining:
+                remaining -= pairs
+                similarity = difflib.SequenceMatcher(None, old_words, words, autojunk=False).ratio()
+            if similarity >= 0.5:
+                yield -similarity, key, index
 
 
 class _Labels:
-    """The manifest's topics and tags as rows, made where they are missing, by question number."""
+    """The manifest's topics and tags by question number. Creates missing rows."""
 
     def __init__(self, manifest, report):
         self.topics, self.tags = {}, {}
-        position = Topic.objects.aggregate(last=Max("position"))["last"] or 0
-        known = Topic.objects.in_bulk([entry.slug for entry in manifest.topics], field_name="slug")
-        for place, entry in enumerate(manifest.topics, start=1):
-            if topic := known.get(entry.slug):
+        last = Topic.objects.aggregate(last=Max("position"))["last"] or 0
+        existing = Topic.objects.in_bulk([entry.slug for entry in manifest.topics], field_name="slug")
+        for offset, entry in enumerate(manifest.topics, start=1):
+            if topic := existing.get(entry.slug):
                 _notice_differences(topic, entry, ("name", "description"), report)
             else:
                 topic = Topic.objects.create(
-                    slug=entry.slug, name=entry.name, description=entry.description, position=position + place
+                    slug=entry.slug, name=entry.name, description=entry.description, position=last + offset
                 )
             for number in entry.questions:
                 self.topics.setdefault(number, []).append(topic)
-        known = Tag.objects.in_bulk([entry.name for entry in manifest.tags], field_name="name")
+        existing = Tag.objects.in_bulk([entry.name for entry in manifest.tags], field_name="name")
         for entry in manifest.tags:
             tag = (
-                known.get(entry.name)
+                existing.get(entry.name)
                 or Tag.objects.filter(name__iexact=entry.name).first()
                 or Tag.objects.create(name=entry.name)
             )
@@ -165,7 +165,7 @@ class _Labels:
                 self.tags.setdefault(number, []).append(tag)
 
     def attach(self, questions):
-        """Give new questions their topics and tags."""
+        """Add the topics and tags to new questions."""
         has_topic = Question.topics.through
         has_topic.objects.bulk_create(
             has_topic(question=question, topic=topic)
@@ -180,15 +180,15 @@ class _Labels:
 
 
 def _import_batch(batch, collection, labels, report, publish):
-    known = {
+    questions = {
         question.number: question
         for question in collection.questions.filter(number__in=[parsed.number for parsed in batch])
         .select_related("live")
         .prefetch_related("points__citations__source")
     }
-    new, written, touched = [], [], []
+    new, written, existing = [], [], []
     for parsed in batch:
-        question = known.get(parsed.number)
+        question = questions.get(parsed.number)
         theirs = seedfile.render_question(parsed)
         if question is None:
             outcome = CREATED
@@ -196,64 +196,66 @@ def _import_batch(batch, collection, labels, report, publish):
             new.append(question)
         else:
             question.collection = collection
-            ours = _as_text(question)
+            ours = _merge_text(question)
             outcome = merge(question, ours, theirs)
-            touched.append(question)
+            existing.append(question)
         if outcome in (CREATED, UPDATED):
             question.text = parsed.text
             written.append((question, _points(question, parsed), theirs))
         question.seed_conflict = theirs if outcome == CONFLICT else ""
         report.outcomes.append((parsed.number, outcome))
-        known[parsed.number] = question
+        questions[parsed.number] = question
     working = {}
     for question, points, theirs in written:
         working[question.number] = working_copy.content(question, points)
-        working_copy.note(question, working[question.number])
-        if not _people_published(question, theirs):
+        working_copy.set_derived_fields(question, working[question.number])
+        if not _was_published_by_people(question, theirs):
             question.imported = theirs
     Question.objects.bulk_create(new)
     for question, points, _ in written:
         for point in points:
             point.question_id = question.pk
     labels.attach(new)
-    changed = ["text", "last_key", "imported", "seed_conflict", *working_copy.NOTED]
-    Question.objects.bulk_update(touched, changed)
+    fields = ["text", "last_key", "imported", "seed_conflict", *working_copy.DERIVED_FIELDS]
+    Question.objects.bulk_update(existing, fields)
     working_copy.write_points([(question, points) for question, points, _ in written])
     outcomes = dict(report.outcomes[-len(batch) :])
     audit.append(
         *(
-            audit.Entry(Event.Act.IMPORTED, known[number], details={"outcome": outcome})
+            audit.Entry(Event.Act.IMPORTED, questions[number], details={"outcome": outcome})
             for number, outcome in outcomes.items()
             if outcome in (CREATED, UPDATED, CONFLICT)
         )
     )
     if publish:
-        _publish([known[parsed.number] for parsed in batch], working, outcomes, report)
+        _publish([questions[parsed.number] for parsed in batch], working, outcomes, report)
 
 
-def _people_published(question, text):
-    """Whether the public answer says this and was not sealed by an import: then the file was exported here."""
+def _was_published_by_people(question, text):
+    """Whether people, not an import, published this text. The file is then an export of this site."""
     live = question.live
     if live is None or live.imported:
         return False
     return seedfile.render_question(contents.seed_question(question.number, live.content)) == text
 
 
-def _as_text(question):
-    """The working copy as seed text. What text cannot say, such as a source that an editor named, is added."""
+def _merge_text(question):
+    """Return the working copy as seed text, to compare it with the text that an import wrote.
+
+    A seed file cannot express some edits, such as a citation. A line is added for them, so that the texts differ."""
     content = working_copy.content(question)
     text = seedfile.render_question(contents.seed_question(question.number, content))
-    parent, usual = False, []
+    in_list, parsed_depths = False, []
     for block in content.blocks:
-        parent = parent if block.kind == seedfile.BULLET else block.kind == seedfile.NUMBERED
-        usual.append(int(parent and block.kind == seedfile.BULLET))
-    if usual != [block.depth for block in content.blocks]:
+        in_list = in_list if block.kind == seedfile.BULLET else block.kind == seedfile.NUMBERED
+        parsed_depths.append(int(in_list and block.kind == seedfile.BULLET))
+    if parsed_depths != [block.depth for block in content.blocks]:
         text += "(nested by an editor)\n"
     return f"{text}(sourced by an editor)\n" if any(contents.citations(content.blocks)) else text
 
 
 def _points(question, parsed):
-    """The points of a parsed answer, with the keys of the points that they continue."""
+    """Return unsaved points for a parsed answer, with the keys of the points that they continue."""
     old = (
         []
         if question._state.adding
@@ -271,20 +273,20 @@ def _points(question, parsed):
             question=question, key=key, position=position, kind=block.kind, depth=block.depth, numbering=numbering,
             label=label, text=text,
         )  # fmt: skip
-        point.known_citations = ()  # an import never writes over a text that has sources
+        point.unsaved_citations = ()  # an import never replaces a text that has citations
         points.append(point)
     return points
 
 
 def _publish(questions, working, outcomes, report):
-    """Seal what the seed made: never an editor's unpublished words, never what was withdrawn.
+    """Publish questions as imported, except those with unpublished edits and withdrawn ones.
 
-    `working` are the contents of the working copies that were written, by question number."""
+    `working` maps question numbers to the contents of the working copies that this import wrote."""
     ready = []
     for question in questions:
         if outcomes[question.number] in (KEPT, CONFLICT) or question.state == Question.State.PUBLIC:
             continue
-        shown = question.live.content.short_answer if question.live else ""
+        public_short_answer = question.live.content.short_answer if question.live else ""
         content = working.get(question.number) or working_copy.content(question)
         problem = publishing.problem_with(content)
         if problem:
@@ -295,7 +297,7 @@ def _publish(questions, working, outcomes, report):
             report.held[question.number] = "it was withdrawn"
         elif question.unconfirmed:
             report.held[question.number] = "it was published without a second check and waits for one"
-        elif question.short_answer != shown:
+        elif question.short_answer != public_short_answer:
             report.held[question.number] = "its short answer was edited and not published yet"
         else:
             ready.append((question, content))
@@ -313,7 +315,7 @@ def _import_notes(manifest, collection):
 
 
 def _notice_differences(row, entry, names, report):
-    """Say what the manifest would have changed in a row that exists; it belongs to the editors."""
+    """Report fields in which an existing row, which belongs to the editors, differs from the manifest."""
     for name in names:
         if getattr(row, name) != getattr(entry, name):
             report.notices.append(f"The {name} of “{row}” differs from the manifest's and was kept.")

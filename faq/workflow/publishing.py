@@ -1,5 +1,7 @@
-"""The one door between the working copy and the public, and the way there: submit, send back, publish, withdraw,
-restore, discard, check. Each act is one transaction, and goes into the log."""
+"""The steps of an answer's workflow: submit, send back, publish, withdraw, restore, discard and check.
+
+Each step locks the question, changes it in one transaction, and appends to the log. No other module makes an edition
+public."""
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -20,17 +22,17 @@ IMPORTED = "Imported from a seed file. Nobody has checked it yet."
 
 
 class CannotPublish(ValidationError):
-    """Why this cannot be done now, in words."""
+    """The step is not possible now. The message says why and what to do."""
 
 
 class NeedsSecondPerson(CannotPublish):
-    """Whoever wrote something of an edition does not approve it."""
+    """A contributor cannot approve an edition."""
 
 
 def preview(question, last=None, content=None):
-    """The edition that publishing would make now, unsaved.
+    """Return the unsaved edition that publishing would create now.
 
-    `last` is the latest edition's number, and `content` the working copy's, if they are known."""
+    To save queries, pass `last`, the number of the latest edition, and `content`, the content of the working copy."""
     content = content or working_copy.content(question)
     return Edition(
         question=question,
@@ -43,13 +45,13 @@ def preview(question, last=None, content=None):
 
 @transaction.atomic
 def submit(question, *, by, note=""):
-    """Ask publishers to read the working copy. Raises `CannotPublish`."""
+    """Ask publishers to review the working copy. Raises `CannotPublish`."""
     question = locked(question)
     if question.state == Question.State.PUBLIC:
         raise CannotPublish("The public sees exactly this already, so there is nothing to review.")
     if problem := problem_with(working_copy.content(question)):
         raise CannotPublish(problem)
-    question.review, question.review_note = Question.Review.SUBMITTED, _words(note)
+    question.review, question.review_note = Question.Review.SUBMITTED, _on_one_line(note)
     question.submitted_by, question.submitted_at = signature(by), timezone.now()
     question.save(update_fields=["review", "review_note", "submitted_by", "submitted_at"])
     audit.record(Event.Act.SUBMITTED, question, by, note=question.review_note, digest=question.digest)
@@ -58,11 +60,11 @@ def submit(question, *, by, note=""):
 
 @transaction.atomic
 def send_back(question, *, by, note):
-    """Give a submitted working copy back to its editors, and say why. Raises `CannotPublish`."""
+    """Return a submitted working copy to its editors with a note. Raises `CannotPublish`."""
     question = locked(question)
     if question.review != Question.Review.SUBMITTED:
         raise CannotPublish("This question does not wait for a review.")
-    note = _words(note)
+    note = _on_one_line(note)
     if not note:
         raise CannotPublish("Say what is still to be done: the editor sees it on the question's page.")
     question.review, question.review_note = Question.Review.RETURNED, note
@@ -73,52 +75,55 @@ def send_back(question, *, by, note):
 
 @transaction.atomic
 def publish(question, *, by, note, meaning_changed=True, override=""):
-    """Seal the working copy and show it to the public. Returns the edition; raises `CannotPublish`.
+    """Seal the working copy as an edition, make it public and return it. Raises `CannotPublish`.
 
-    Whoever wrote some of it needs a second person, or gives a reason as `override`: then the edition says publicly
-    that it had no second check, until another person confirms it."""
+    If `by` contributed to the unreviewed text, pass a reason as `override`. The edition then says publicly that it had
+    no second check, until another person confirms it."""
     question = locked(question)
-    edition = preview(question)
-    note, override = _words(note), _words(override)
+    content = working_copy.content(question)
+    note, override = _on_one_line(note), _on_one_line(override)
     if not note:
         raise CannotPublish("Say in a few words what changed: readers see it in the answer's history.")
-    if problem := problem_with(edition.content):
+    if problem := problem_with(content):
         raise CannotPublish(problem)
-    if question.live and question.live.content == edition.content:
+    if question.live and question.live.content == content:
         raise CannotPublish("The public sees exactly this already, so there is nothing to publish.")
-    if question.digest != edition.digest:  # else it was noted when it was saved
-        working_copy.note(question, edition.content)
-    people = writers(question, edition.content)
-    own = any(one["id"] == by.pk for one in people)
-    if own and not override:
+
+    contributors = writers(question, content)
+    is_own = any(contributor["id"] == by.pk for contributor in contributors)
+    if is_own and not override:
         raise NeedsSecondPerson(
             "You wrote some of these words yourself, so somebody else with the right to publish must read them. "
             "Submit them for review."
         )
-    if own and not by.has_perm("faq.override_second_check"):
+    if is_own and not by.has_perm("faq.override_second_check"):
         raise NeedsSecondPerson("You may not publish your own words without a second person.")
+
+    working_copy.set_derived_fields(question, content)
+    edition = preview(question, content=content)
     edition.change_note = note
     edition.meaning_changed = meaning_changed
-    edition.contributors = people
+    edition.contributors = contributors
     edition.approved_by = signature(by)
-    edition.second_check = bool(people) and not own
-    seal([(question, edition)], override if own else "")
+    edition.second_check = bool(contributors) and not is_own
+    seal([(question, edition)], override if is_own else "")
     return edition
 
 
 def writers(question, content=None):
-    """Signatures of all who wrote something of the working copy that two people have not seen yet.
+    """Return the signatures of everyone who contributed text that a second person has not reviewed.
 
-    Beside those who changed it: whoever wrote what is public without a second check, and whoever described a source
-    that the public answer does not name like that."""
-    people = [*question.contributors, *(question.live.contributors if question.unconfirmed else [])]
+    These are the contributors to the working copy, the contributors to a public edition without a second check, and
+    the contributors to source descriptions that the public edition does not contain. `content` is the content of the
+    working copy, if you have it already."""
+    signatures = [*question.contributors, *(question.live.contributors if question.unconfirmed else [])]
     content = content or working_copy.content(question)
-    known = _sources(question.live.content) if question.live else []
-    new = {source.key for source in _sources(content) if source not in known}
-    if new:
-        for described in Source.objects.filter(key__in=new).order_by("key").values_list("written_by", flat=True):
-            people += described
-    return list({one["id"]: one for one in people}.values())
+    public_sources = _sources(question.live.content) if question.live else []
+    changed = {source.key for source in _sources(content) if source not in public_sources}
+    if changed:
+        for written_by in Source.objects.filter(key__in=changed).order_by("key").values_list("written_by", flat=True):
+            signatures += written_by
+    return working_copy.unique(signatures)
 
 
 def _sources(content):
@@ -126,9 +131,9 @@ def _sources(content):
 
 
 def seal_imported(working):
-    """Publish the working copies of many questions as they came from a seed file. Returns the editions.
+    """Publish the working copies of many questions as imported, without a review. Returns the editions.
 
-    `working` are pairs of a question, with its collection and live edition at hand, and its working copy's content."""
+    `working` are (question, content of its working copy) pairs; load the questions with `collection` and `live`."""
     questions = [question for question, _ in working]
     numbers = Edition.objects.filter(question__in=questions).order_by().values_list("question").annotate(Max("number"))
     last, pairs = dict(numbers), []
@@ -141,35 +146,45 @@ def seal_imported(working):
 
 
 def seal(pairs, override=""):
-    """Store the editions of (question, edition) pairs and make each one live."""
+    """Store the editions of (question, edition) pairs, make each one public, and log it."""
     Edition.objects.bulk_create([edition for _, edition in pairs])
     entries = []
     for question, edition in pairs:
         question.live, question.digest = edition, edition.digest
         question.withdrawn_at, question.withdrawn_because = None, ""
-        # A check confirms one edition; nobody has compared the new one with its sources.
-        question.checked_on = question.check_due = None
+        question.checked_on = question.check_due = None  # a check confirms one edition
         question.unconfirmed = bool(override)
-        facts = audit.edition_details(edition)
-        by = facts.pop("by")
+        details = audit.edition_details(edition)
+        by = details.pop("by")
         if override:
-            facts["override"] = override
-        entries.append(Entry(Event.Act.PUBLISHED, question, by, facts))
+            details["override"] = override
+        entries.append(Entry(Event.Act.PUBLISHED, question, by, details))
     _store([question for question, _ in pairs])
     audit.append(*entries)
 
 
+def _store(questions):
+    """Save the public state of questions, and update topics and search index."""
+    for question in questions:
+        working_copy.set_state(question)
+    fields = ["live", "withdrawn_at", "withdrawn_because", "unconfirmed", "checked_on", "check_due"]
+    fields += working_copy.DERIVED_FIELDS
+    Question.objects.bulk_update(questions, fields, batch_size=working_copy.BATCH_SIZE)
+    topics.note_public(question.pk for question in questions if question.live)
+    search.index(questions)
+
+
 @transaction.atomic
 def withdraw(question, *, because, by=None):
-    """Take the answer off the public site; its addresses answer 410 and say why. Raises `CannotPublish`."""
+    """Remove the answer from the public site. Its addresses return 410 with the reason. Raises `CannotPublish`."""
     question = locked(question)
-    because = _words(because)
+    because = _on_one_line(because)
     if question.live is None:
         raise CannotPublish("This answer is not public, so it cannot be withdrawn.")
     if not because:
         raise CannotPublish("Say why the answer was withdrawn: readers see it at the answer's address.")
-    # Its words are not public any more, so who wrote them does not bring them back alone.
-    _add_contributors(question, question.live.contributors)
+    # The text is not public any more, so its contributors need a second person to publish it again.
+    working_copy.add_contributors(question, question.live.contributors)
     question.live, question.withdrawn_at, question.withdrawn_because = None, timezone.now(), because
     question.checked_on = question.check_due = None
     question.unconfirmed = False
@@ -180,7 +195,7 @@ def withdraw(question, *, because, by=None):
 
 @transaction.atomic
 def restore(question, edition, *, by=None):
-    """Bring an earlier edition back into the working copy. The public sees nothing of it until it is published."""
+    """Replace the working copy with an earlier edition. The public edition does not change."""
     question = locked(question)
     if edition.question_id != question.pk:
         raise ValidationError("That edition belongs to another question.")
@@ -188,14 +203,14 @@ def restore(question, edition, *, by=None):
     audit.record(Event.Act.RESTORED, question, by, edition=edition.number)
     working_copy.refresh(question, by)
     if question.state != Question.State.PUBLIC:
-        _add_contributors(question, edition.contributors)  # they are their words again
+        working_copy.add_contributors(question, edition.contributors)
         question.save(update_fields=["contributors"])
     return question
 
 
 @transaction.atomic
 def discard(question, *, by=None):
-    """Make the working copy what the public sees again. Raises `CannotPublish`."""
+    """Replace the working copy with the public edition. Raises `CannotPublish`."""
     question = locked(question)
     if question.state != Question.State.CHANGED:
         raise CannotPublish("There are no changes that the public does not see, so there is nothing to discard.")
@@ -207,9 +222,10 @@ def discard(question, *, by=None):
 
 @transaction.atomic
 def check(question, *, by, comment="", on=None):
-    """Record that a person compared the live edition with its sources and it holds. Raises `CannotPublish`.
+    """Record that `by` compared the public edition with its sources and found no difference. Raises `CannotPublish`.
 
-    A check by somebody who had no part in an edition that was published without a second check confirms it."""
+    Returns the `Check`. If the edition was published without a second check, a check by a person who neither
+    contributed to it nor approved it also counts as the second check."""
     question = locked(question)
     if question.live is None:
         raise CannotPublish("Only an answer that is public can be confirmed.")
@@ -219,25 +235,27 @@ def check(question, *, by, comment="", on=None):
             "points and publish that, then check the answer."
         )
     on = on or timezone.localdate()
-    act = Check.objects.create(
+    check = Check.objects.create(
         edition=question.live,
         number=(question.live.checks.aggregate(last=Max("number"))["last"] or 0) + 1,
         by=signature(by),
         on=on,
-        comment=_words(comment),
+        comment=_on_one_line(comment),
     )
     question.confirm(on)
     question.unconfirmed = question.unconfirmed and question.live.had_part(by)
     question.save(update_fields=["checked_on", "check_due", "unconfirmed"])
-    facts = audit.check_details(act) | {"due": str(question.check_due), "unconfirmed": question.unconfirmed}
-    del facts["by"]  # the entry has it
-    audit.record(Event.Act.CHECKED, question, by, **facts)
-    return act
+    details = audit.check_details(check) | {"due": str(question.check_due), "unconfirmed": question.unconfirmed}
+    del details["by"]  # a column of the entry
+    audit.record(Event.Act.CHECKED, question, by, **details)
+    return check
 
 
 @transaction.atomic
 def settle_conflict(question, *, by=None):
-    """Record that an editor has looked at the seed's newer text: an import reports the question again for news only."""
+    """Record that an editor has handled a conflict with the seed file.
+
+    The next import reports the question again only if the text in the file has changed."""
     question = locked(question)
     question.seed_settled, question.seed_conflict = question.seed_conflict or question.seed_settled, ""
     question.save(update_fields=["seed_settled", "seed_conflict"])
@@ -246,53 +264,40 @@ def settle_conflict(question, *, by=None):
 
 
 def problem_with(content):
-    """Why this content cannot be shown and exported (a sentence), or None. Checks what spans several points."""
+    """Return a sentence that says why this content cannot be published, or None.
+
+    Checks rules about several points; the model's `clean` checks each point."""
     blocks = content.blocks
     if not blocks:
         return "The answer has no points yet. Add at least one."
-    parent = False
-    for place, block in enumerate(blocks, start=1):
+    after_numbered = False  # whether a bullet here can be nested
+    for number, block in enumerate(blocks, start=1):
         if block.kind == seedfile.BULLET:
-            if block.depth and not parent:
-                return f"Block {place} is nested, but no numbered point stands before it. Choose “no” for nested."
-            if parent and not block.depth:
+            if block.depth and not after_numbered:
+                return f"Block {number} is nested, but no numbered point stands before it. Choose “no” for nested."
+            if after_numbered and not block.depth:
                 return (
-                    f"Block {place} is a bullet right after a numbered point, so readers would take it for a part of "
+                    f"Block {number} is a bullet right after a numbered point, so readers would take it for a part of "
                     "that point. Nest it, or put a paragraph between the two."
                 )
         else:
-            parent = block.kind == seedfile.NUMBERED
-    blocks_publishing = settings.WORDING_BLOCKS
-    blocking = blocks_publishing and [f for f in wording.review(content) if f.kind in blocks_publishing]
-    if blocking:
-        kind, quote = wording.KINDS[blocking[0].kind], blocking[0].quote
-        return f"{kind}: “{quote}”. {blocking[0].why} This site publishes no answer with such words."
+            after_numbered = block.kind == seedfile.NUMBERED
+    if settings.WORDING_BLOCKS:
+        for finding in wording.review(content):
+            if finding.kind in settings.WORDING_BLOCKS:
+                kind = wording.KINDS[finding.kind]
+                return f"{kind}: “{finding.quote}”. {finding.why} This site publishes no answer with such words."
     return None
 
 
 def last_number(question):
-    """The number of the question's latest edition, or 0."""
+    """Return the number of the question's latest edition, or 0."""
     return question.editions.aggregate(last=Max("number"))["last"] or 0
 
 
-def _add_contributors(question, people):
-    question.contributors = list({one["id"]: one for one in [*question.contributors, *people]}.values())
-
-
-def _words(text):
-    """A note or reason as one line; raises `CannotPublish` if a page or a feed could not show it."""
+def _on_one_line(text):
+    """Return a note or reason on one line. Raises `CannotPublish` if a page or a feed cannot show it."""
     text = contents.one_line(text)
     if text and (problem := seedfile.problem_with(text, seedfile.NUMBERED)):
         raise CannotPublish(problem)
     return text
-
-
-def _store(questions):
-    for question in questions:
-        question.note_state()
-        if question.state == Question.State.PUBLIC:
-            working_copy.end_review(question)
-    fields = ["live", "withdrawn_at", "withdrawn_because", "unconfirmed", "checked_on", "check_due"]
-    Question.objects.bulk_update(questions, [*fields, *working_copy.NOTED], batch_size=working_copy.BATCH)
-    topics.note_public(question.pk for question in questions if question.live)
-    search.index(questions)

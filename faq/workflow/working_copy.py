@@ -1,4 +1,4 @@
-"""The working copy: how it reads as an edition's content, and what must be noted whenever it changes."""
+"""Convert the working copy to and from an edition's content, and update the fields that are derived from it."""
 
 from dataclasses import asdict
 
@@ -11,34 +11,37 @@ from faq.models import AnswerPoint, Citation, Event, Question, Source
 from . import audit
 from .audit import Entry, signature
 
-NOTED = [
+DERIVED_FIELDS = [
     "digest", "state", "findings", "unsourced", "contributors", "review", "review_note", "submitted_by", "submitted_at",
 ]  # fmt: skip
-"""Fields of a question that are derived from its working copy."""
+"""The fields of `Question` that `set_derived_fields` updates."""
 
-BATCH = 500
+BATCH_SIZE = 500
 
 
 def locked(question):
-    """The question's row as it is now, held until the transaction ends, so that two acts cannot cross."""
-    # First the lock, then the row: a query that does both and had to wait would join the new row with old others.
-    # No lock on the key, since checks of foreign keys at the end of other transactions would wait for it: a deadlock.
-    # SQLite ignores the lock: a transaction that writes is alone.
+    """Lock the question's row until the transaction ends, and return it with its current values.
+
+    Call this first in a transaction that changes a question."""
+    # Lock first, then read: after a wait, a single query would join the new row with old rows of other tables.
+    # `no_key`, because checks of foreign keys in other transactions would otherwise wait for this lock: a deadlock.
+    # SQLite ignores the lock, since it runs one writing transaction at a time.
     Question.objects.order_by().select_for_update(no_key=True).values_list("pk").get(pk=question.pk)
     return Question.objects.select_related("collection", "live").get(pk=question.pk)
 
 
 def points_of(question):
-    """The question's points in order, with what they rest on: those that were fetched with it, if they were."""
+    """Return the question's points in order, with their citations. Uses prefetched points if there are any."""
     if "points" not in getattr(question, "_prefetched_objects_cache", {}):
         return list(question.points.prefetch_related("citations__source"))
     return list(question.points.all())
 
 
 def content(question, points=None):
-    """The working copy as an edition's content. `points` in order, else those in the database.
+    """Return the working copy as `faq.answers.content.Content`.
 
-    A point's citations are those in its attribute `known_citations` if it has one: read already, or not saved yet."""
+    Pass `points`, in order, to use them instead of the points in the database. Set the attribute `unsaved_citations` of
+    a point to use these citations instead of the ones in the database."""
     points = points_of(question) if points is None else points
     ordinals = contents.ordinals([(point.kind, point.depth, point.numbering) for point in points])
     return contents.Content(
@@ -63,100 +66,117 @@ def content(question, points=None):
 
 
 def _citations(point):
-    if hasattr(point, "known_citations"):
-        return point.known_citations
+    if hasattr(point, "unsaved_citations"):
+        return point.unsaved_citations
     return point.citations.all() if point.pk else []
 
 
 def fingerprint(question):
-    """What an editor saw of a question when its page was opened: the working copy, and where readers find it.
+    """Return a digest of everything that a question's editing page shows: working copy, labels and check interval.
 
-    A save that brings another fingerprint than the database has would undo somebody's work."""
-    found_by = [
+    A form contains the fingerprint from when it was opened. If it differs at the save, another editor saved meanwhile."""
+    other_fields = [
         sorted(question.topics.values_list("slug", flat=True)),
         sorted(question.tags.values_list("name", flat=True)),
         sorted(question.related.values_list("pk", flat=True)),
         question.check_every,
     ]
-    return contents.digest_of([contents.digest(content(question)), found_by])
+    return contents.digest_of([contents.digest(content(question)), other_fields])
 
 
-def note(question, working, by=None):
-    """Set what is derived from the working copy, whose content is `working`. Returns whether that has changed.
+def set_derived_fields(question, working, by=None):
+    """Set the `DERIVED_FIELDS` of a question, without saving, from its working copy's content `working`.
 
-    Whoever changes a word is one of its contributors until it is public or gone, whatever they are allowed to do.
-    `by` is a user, or the signature of one whose account may be gone."""
+    Returns whether the content has changed. `by`, a user or a signature, is then added to the contributors. A person
+    remains a contributor, also after losing a permission, until the content is published or discarded."""
     digest = contents.digest(working)
     changed = digest != question.digest
-    who = by if isinstance(by, dict) else signature(by)
-    if changed and who and all(one["id"] != who["id"] for one in question.contributors):
-        question.contributors = [*question.contributors, who]
+    contributor = _signature(by)
+    if changed and contributor and all(known["id"] != contributor["id"] for known in question.contributors):
+        question.contributors = [*question.contributors, contributor]
     question.digest = digest
     question.findings = len(wording.review(working))
     question.unsourced = sum(not block.citations for block in working.blocks)
-    question.note_state()
-    if question.state == Question.State.PUBLIC:
-        end_review(question)
+    set_state(question)
     return changed
 
 
-def end_review(question):
-    """Nothing waits to be published any more: forget who wrote it and who was asked to read it."""
-    question.contributors, question.review, question.review_note = [], Question.Review.NONE, ""
-    question.submitted_by = question.submitted_at = None
+def set_state(question):
+    """Set `state` from the other fields, without saving. End the review if nothing is left to publish."""
+    question.note_state()
+    if question.state == Question.State.PUBLIC:
+        question.contributors, question.review, question.review_note = [], Question.Review.NONE, ""
+        question.submitted_by = question.submitted_at = None
+
+
+def add_contributors(question, signatures):
+    """Add signatures to the question's contributors, without saving. Each person is listed once."""
+    question.contributors = unique([*question.contributors, *signatures])
+
+
+def unique(signatures):
+    """Return one signature for each account: the last one of it."""
+    return list({signature["id"]: signature for signature in signatures}.values())
+
+
+def _signature(by):
+    return by if isinstance(by, dict) else signature(by)
 
 
 @transaction.atomic
 def refresh(question, by=None, also=()):
-    """Note what the working copy looks like now, also in the log. To be called after any change to it.
+    """Update the derived fields of a question, and log the change. Call this after each change of a working copy.
 
-    `by` is who changed it (None for a command), `also` the names of other fields that they changed."""
+    `by` is the user who made the change, or None for a command. `also` names other fields that the user changed.
+    Returns whether the content has changed."""
     row = locked(question)
-    changed = note(row, content(row), by)
-    row.save(update_fields=NOTED)
-    for name in NOTED:
+    changed = set_derived_fields(row, content(row), by)
+    row.save(update_fields=DERIVED_FIELDS)
+    for name in DERIVED_FIELDS:
         setattr(question, name, getattr(row, name))
     if changed or also:
-        what = [*(["words"] if changed else []), *also]
-        audit.append(Entry(Event.Act.SAVED, row, signature(by), {"changed": what}))
+        names = [*(["words"] if changed else []), *also]
+        audit.append(Entry(Event.Act.SAVED, row, signature(by), {"changed": names}))
     return changed
 
 
 @transaction.atomic
 def refresh_many(questions, by=None):
-    """The same for a queryset of questions whose words changed with something that they share, such as a source.
+    """Update the derived fields of a queryset of questions after a change of a row that they share, such as a source.
 
-    `by` may be a signature."""
-    who = by if isinstance(by, dict) else signature(by)
+    `by` is a user, a signature or None. Returns the number of questions whose content has changed."""
     keys = [pk for (pk,) in questions.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk")]
     count = 0
-    for start in range(0, len(keys), BATCH):
-        some = Question.objects.filter(pk__in=keys[start : start + BATCH]).order_by("pk")
-        some = some.select_related("collection", "live").prefetch_related("points__citations__source")
-        changed = [row for row in some if note(row, content(row), by)]
-        Question.objects.bulk_update(changed, NOTED)
-        audit.append(*(Entry(Event.Act.SAVED, row, who, {"changed": ["words"]}) for row in changed))
+    for start in range(0, len(keys), BATCH_SIZE):
+        batch = Question.objects.filter(pk__in=keys[start : start + BATCH_SIZE]).order_by("pk")
+        batch = batch.select_related("collection", "live").prefetch_related("points__citations__source")
+        changed = [row for row in batch if set_derived_fields(row, content(row), by)]
+        Question.objects.bulk_update(changed, DERIVED_FIELDS)
+        audit.append(*(Entry(Event.Act.SAVED, row, _signature(by), {"changed": ["words"]}) for row in changed))
         count += len(changed)
     return count
 
 
 def write_points(pairs):
-    """Make the points of many (question, points) pairs the only ones. A point keeps its row with its key.
+    """Replace the points of questions, given (question, unsaved points) pairs.
 
-    The points are unsaved, or other objects with the same columns."""
-    kept = [point for _, points in pairs for point in points]
-    wanted = {(point.question_id, point.key) for point in kept}
+    A row with the key of a new point is updated, so that its citations stay."""
+    new = [point for _, points in pairs for point in points]
+    new_keys = {(point.question_id, point.key) for point in new}
     old = AnswerPoint.objects.filter(question__in=[question for question, _ in pairs])
-    gone = [pk for pk, *place in old.values_list("pk", "question_id", "key") if tuple(place) not in wanted]
-    AnswerPoint.objects.filter(pk__in=gone).delete()
-    words = ["position", "kind", "depth", "numbering", "label", "text"]
+    removed = [pk for pk, *key in old.values_list("pk", "question_id", "key") if tuple(key) not in new_keys]
+    AnswerPoint.objects.filter(pk__in=removed).delete()
     AnswerPoint.objects.bulk_create(
-        kept, batch_size=BATCH, update_conflicts=True, unique_fields=["question", "key"], update_fields=words
+        new,
+        batch_size=BATCH_SIZE,
+        update_conflicts=True,
+        unique_fields=["question", "key"],
+        update_fields=["position", "kind", "depth", "numbering", "label", "text"],
     )
 
 
 def write_content(question, edition_content):
-    """Put an edition's words and citations into the working copy (see `refresh` for what must follow)."""
+    """Replace the working copy with an edition's content. Call `refresh` afterwards."""
     question.text, question.short_answer = edition_content.question, edition_content.short_answer
     question.save(update_fields=["text", "short_answer"])
     blocks = edition_content.blocks
@@ -176,5 +196,5 @@ def write_content(question, edition_content):
     for block in blocks:
         for citation in block.citations:
             source, _ = Source.objects.get_or_create(key=citation.source.key, defaults=asdict(citation.source))
-            facts = {name: getattr(citation, name) for name in ("place", "quotation", "consulted")}
-            Citation.objects.create(point=stored[block.key], source=source, **facts)
+            values = {name: getattr(citation, name) for name in ("place", "quotation", "consulted")}
+            Citation.objects.create(point=stored[block.key], source=source, **values)
