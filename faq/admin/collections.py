@@ -31,7 +31,7 @@ class CollectionForm(forms.ModelForm):
     def clean(self):
         cleaned = super().clean()
         for name, value in self.texts().items():  # what cannot be seen would not be confirmed, either
-            cleaned[name] = seedfile.without_turning(value)
+            cleaned[name] = seedfile.strip_direction_controls(value)
         if self.instance.pk:
             collection_texts.refuse_unless_free(self.instance, self.texts(), by=self.user)
         return cleaned

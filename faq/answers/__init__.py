@@ -1,1 +1,1 @@
-"""Texts and contents of answers, without a database."""
+"""Parse, compare, review and render the text of answers. These modules use no database."""

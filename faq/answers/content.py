@@ -1,8 +1,8 @@
-"""The content of an edition: everything that the public is shown of one answer, and what is derived from it. Pure.
+"""The content of an edition: dataclasses, their JSON form and digest, and views that are derived from them.
 
-`Content` is stored as JSON without the fields that have their default value. So a field that is added with a default
-changes neither the stored form nor the digest of older editions; a default itself never changes. Where older editions
-must be read or digested by other rules, raise `FORMAT` and keep the old rules for the old number.
+The stored JSON omits fields that have their default value. You can therefore add a field with a default without
+changing the stored form or the digest of older editions, but you must not change a default. If older editions need
+other rules, increase `FORMAT` and keep the old rules for the old number.
 """
 
 import hashlib
@@ -21,9 +21,9 @@ FORMAT = 1
 
 AUTO, RESTART, CONTINUE = "", "restart", "continue"
 
-_WEB = re.compile(r"https?://[^\s\\]", re.IGNORECASE)
+_WEB_ADDRESS = re.compile(r"https?://[^\s\\]", re.IGNORECASE)
 
-# What stands after a question's number in other addresses of the site.
+# Other addresses of the site have these words after the number of a question.
 _RESERVED_SLUGS = {"history", "editions", "report"}
 
 _canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
@@ -31,7 +31,7 @@ _canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A document as it was described when the edition was sealed. `kind` is one of `models.Source.Kind`."""
+    """The description of a document when the edition was sealed. `kind` is a value of `models.Source.Kind`."""
 
     key: str
     title: str
@@ -43,7 +43,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """The place in a source that a block rests on. `consulted` is a day as YYYY-MM-DD."""
+    """The place in a source that supports a block. `consulted` is a date as YYYY-MM-DD."""
 
     source: Source
     consulted: str
@@ -53,8 +53,8 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One point of an answer. `kind` is one of the kinds of `seedfile.Block`; `markup` says that the text is to be read
-    as `faq.answers.markup`."""
+    """One point of an answer. `kind` is a kind of `seedfile.Block`. If `markup` is set, the text contains
+    `faq.answers.markup`."""
 
     key: int
     kind: str
@@ -68,7 +68,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What one edition shows. `jurisdiction` says in words where it applies; `language` is a language code."""
+    """The content of an edition. `jurisdiction` is free text; `language` is a language code."""
 
     question: str
     short_answer: str = ""
@@ -79,12 +79,12 @@ class Content:
 
 
 def as_dict(content: Content) -> dict[str, Any]:
-    """The content as JSON values."""
+    """Return the content as a dictionary of JSON values."""
     return {**_values(content), "format": content.format}
 
 
 def from_dict(data: dict[str, Any]) -> Content:
-    """The inverse of `as_dict`. Raises `ValueError` for anything else."""
+    """Return the `Content` of a dictionary from `as_dict`. Raises `ValueError` for other values."""
     try:
         if data["format"] != FORMAT:
             raise ValueError(f"This content has format {data['format']!r}; this version reads format {FORMAT}.")
@@ -94,24 +94,24 @@ def from_dict(data: dict[str, Any]) -> Content:
 
 
 def digest(content: Content) -> str:
-    """SHA-256 (hex) over the content's canonical form: its stored JSON without the format, with sorted keys, no spaces,
-    in UTF-8."""
+    """Return the SHA-256 (hex) of the canonical form: the stored JSON without `format`, in UTF-8, with sorted keys and
+    without spaces."""
     return digest_of(_values(content))
 
 
 def digest_of(value: Any) -> str:
-    """SHA-256 (hex) over any JSON value in canonical form."""
+    """Return the SHA-256 (hex) of a JSON value in canonical form."""
     return hashlib.sha256(_canonical(value).encode()).hexdigest()
 
 
 def _values(value: Any) -> Any:
-    """A dataclass of this module as JSON values, without the fields that have their default value."""
+    """Convert a dataclass of this module to JSON values. Omits `format` and fields with their default value."""
     if isinstance(value, tuple):
-        return [_values(one) for one in value]
+        return [_values(item) for item in value]
     if not isinstance(value, Content | Block | Citation | Source):
         return value
     pairs = ((f, getattr(value, f.name)) for f in fields(value) if f.name != "format")
-    return {f.name: _values(known) for f, known in pairs if f.default is MISSING or known != f.default}
+    return {f.name: _values(item) for f, item in pairs if f.default is MISSING or item != f.default}
 
 
 def _block(data: dict[str, Any]) -> Block:
@@ -123,10 +123,10 @@ def _citation(data: dict[str, Any]) -> Citation:
 
 
 def ordinals(blocks: Iterable[tuple[str, int, str]]) -> list[int | None]:
-    """The number of each block (None where it has none), given its (kind, depth, numbering) in order.
+    """Return the number of each block, or None, given (kind, depth, numbering) of the blocks in order.
 
-    A list counts on as long as only its own nested bullets stand between its points, and starts at 1 otherwise;
-    `numbering` says where that is not meant."""
+    A numbered point continues the list before it if only nested bullets stand between them; otherwise it starts at 1.
+    The numbering `RESTART` or `CONTINUE` overrides this rule."""
     last, in_list = 0, False
     result: list[int | None] = []
     for kind, depth, numbering in blocks:
@@ -134,14 +134,14 @@ def ordinals(blocks: Iterable[tuple[str, int, str]]) -> list[int | None]:
             in_list = in_list and depth > 0
             result.append(None)
             continue
-        goes_on = numbering == CONTINUE or (in_list and numbering != RESTART)
-        last, in_list = (last + 1 if goes_on else 1), True
+        continues = numbering == CONTINUE or (in_list and numbering != RESTART)
+        last, in_list = (last + 1 if continues else 1), True
         result.append(last)
     return result
 
 
 def numberings(blocks: Iterable[seedfile.Block]) -> list[str]:
-    """The inverse of `ordinals`: what to store as numbering for seed blocks, so that they get their ordinals again."""
+    """Return the numbering of seed blocks with which `ordinals` returns their ordinals: its inverse."""
     last, in_list = 0, False
     result: list[str] = []
     for block in blocks:
@@ -156,7 +156,7 @@ def numberings(blocks: Iterable[seedfile.Block]) -> list[str]:
 
 
 def seed_question(number: int, content: Content) -> seedfile.Question:
-    """The answer as a `seedfile.Question`: what a seed file can hold of it."""
+    """Return the content as a `seedfile.Question`. A seed file has no short answer, citations or keys."""
     return seedfile.Question(
         number,
         content.question,
@@ -168,7 +168,7 @@ def seed_question(number: int, content: Content) -> seedfile.Question:
 
 
 def said(block: Block) -> str:
-    """A block's words in one line, with its label and without markup."""
+    """Return the block's plain text on one line, with its label and without markup."""
     return seedfile.join_label(block.label, _unmarked(block))
 
 
@@ -177,13 +177,13 @@ def _unmarked(block: Block) -> str:
 
 
 def plain(content: Content) -> str:
-    """All its words, one line each: question, short answer, points with their labels."""
+    """Return question, short answer and points as plain text, each on a line."""
     lines = [content.question, content.short_answer, *map(said, content.blocks)]
     return "\n".join(line for line in lines if line)
 
 
 def excerpt(content: Content, length: int = 200) -> str:
-    """What a list shows of the answer: the short answer, else its first text, cut at a word."""
+    """Return a summary for lists: the short answer, or else the first text, cut at a word boundary."""
     text = content.short_answer or next((_unmarked(block) for block in content.blocks if block.text), "")
     if len(text) <= length:
         return text
@@ -200,7 +200,7 @@ def slug(content: Content) -> str:
 
 @dataclass
 class Item:
-    """One point of a list: its block, the numbers of its `sources`, and the bullets nested under it."""
+    """One point of a list: its block, the numbers of its `Reference` objects, and its nested bullets."""
 
     block: Block
     references: list[int] = field(default_factory=list)
@@ -209,9 +209,7 @@ class Item:
 
 @dataclass
 class Group:
-    """Blocks that belong together on a page: one paragraph, one numbered list or one bulleted list.
-
-    `start` is the number that a numbered list begins with."""
+    """One paragraph, numbered list or bulleted list of a page. `start` is the first number of a numbered list."""
 
     kind: str
     start: int | None = None
@@ -219,7 +217,7 @@ class Group:
 
 
 def outline(blocks: Sequence[Block]) -> list[Group]:
-    """The blocks as a list of `Group`, ready for `<p>`, `<ol start>` and `<ul>`."""
+    """Group the blocks for `<p>`, `<ol start>` and `<ul>`."""
     numbers = {(reference.source.key, reference.place): reference.number for reference in sources(blocks)}
     groups: list[Group] = []
     for block in blocks:
@@ -228,10 +226,10 @@ def outline(blocks: Sequence[Block]) -> list[Group]:
         if block.depth and group and group.kind == seedfile.NUMBERED:
             group.items[-1].nested.append(item)
             continue
-        goes_on = group and group.kind == block.kind != seedfile.PARAGRAPH
-        if group and goes_on and block.kind == seedfile.NUMBERED:
-            goes_on = block.ordinal == (group.start or 0) + len(group.items)
-        if not group or not goes_on:
+        continues = group and group.kind == block.kind != seedfile.PARAGRAPH
+        if group and continues and block.kind == seedfile.NUMBERED:
+            continues = block.ordinal == (group.start or 0) + len(group.items)
+        if not group or not continues:
             group = Group(block.kind, block.ordinal)
             groups.append(group)
         group.items.append(item)
@@ -240,9 +238,9 @@ def outline(blocks: Sequence[Block]) -> list[Group]:
 
 @dataclass
 class Reference:
-    """One place in one source, with the number that stands at the points which rest on it.
+    """One place in one source, with its number on the page.
 
-    `consulted` is the day on which somebody last looked, at the point where that is longest ago."""
+    `consulted` is the earliest date among the citations of this place."""
 
     number: int
     source: Source
@@ -252,13 +250,13 @@ class Reference:
 
 
 def citations(blocks: Iterable[Block]) -> Iterator[Citation]:
-    """All citations of the blocks, in order."""
+    """Yield the citations of the blocks, in order."""
     for block in blocks:
         yield from block.citations
 
 
 def sources(blocks: Iterable[Block]) -> list[Reference]:
-    """All places in sources that the blocks name, as `Reference` in order of appearance."""
+    """Return the cited places as `Reference` objects in order of appearance."""
     found: dict[tuple[str, str], Reference] = {}
     for citation in citations(blocks):
         consulted, key = date.fromisoformat(citation.consulted), (citation.source.key, citation.place)
@@ -272,7 +270,7 @@ def sources(blocks: Iterable[Block]) -> list[Reference]:
 
 
 def citations_line(block: Block) -> str:
-    """A block's citations as one line of text, for comparing."""
+    """Return a block's citations on one line of text, for a comparison."""
     parts = []
     for citation in block.citations:
         source = citation.source
@@ -283,15 +281,15 @@ def citations_line(block: Block) -> str:
 
 
 def _linked(source: Source) -> Source:
-    """The source without an address that a browser would run instead of following it. (No form takes one, either.)"""
-    unsafe = {name: "" for name in ("address", "archived") if not _WEB.match(getattr(source, name))}
+    """Remove addresses that are not http or https, such as `javascript:`. (Forms refuse them, too.)"""
+    unsafe = {name: "" for name in ("address", "archived") if not _WEB_ADDRESS.match(getattr(source, name))}
     return replace(source, **unsafe)
 
 
 def one_line(text: str) -> str:
-    """Text as an editor typed or pasted it, on one line: single line breaks are the pasted text's wrapping. Without
-    what turns its direction and cannot be seen: else a second person approves other words than are stored.
+    """Put typed or pasted text on one line, and remove invisible characters that change the text direction.
 
-    An empty line is left in, for `seedfile.problem_with` to refuse: it means a new paragraph, and a point is one."""
-    text = seedfile.without_turning(re.sub(r"\r\n|\r", "\n", text)).strip()
+    A single line break is a wrapped line, so it becomes a space. An empty line is a new paragraph; it stays, so that
+    `seedfile.problem_with` refuses it. Direction characters can make a reviewer read another text than is stored."""
+    text = seedfile.strip_direction_controls(re.sub(r"\r\n|\r", "\n", text)).strip()
     return re.sub(r"[^\S\n]*(?<!\n)\n(?!\s*\n)[^\S\n]*", " ", text) if "\n" in text else text

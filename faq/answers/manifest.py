@@ -1,4 +1,4 @@
-"""The manifest beside a seed file: what the text itself cannot say. TOML in, frozen dataclasses out; no Django.
+"""The manifest of a seed file: a TOML file with the collection's metadata, topics, tags and notes.
 
     [collection]
     title = "Borrowing books"
@@ -22,7 +22,7 @@
     questions = [1, 2]
     text = "Question 1 says “three weeks”, question 2 “four weeks”."
 
-Everything but `title` may be left out.
+Only `title` is required.
 """
 
 import re
@@ -36,7 +36,7 @@ from . import seedfile
 
 
 class ManifestError(ValueError):
-    """What is wrong with a manifest, as sentences in `problems`."""
+    """The manifest is invalid. `problems` is a list of sentences."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
@@ -66,7 +66,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`questions` in topics, tags and notes are numbers of the seed file."""
+    """`questions` of topics, tags and notes are question numbers of the seed file."""
 
     title: str
     slug: str = ""
@@ -91,14 +91,14 @@ LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 
 def parse(source: bytes) -> Manifest:
-    """Read a manifest (bytes). Raises `ManifestError` with all that is wrong in it."""
+    """Parse a manifest. Raises `ManifestError` with all problems."""
     try:
         data = tomllib.loads(source.decode("utf-8-sig").replace("\r\n", "\n"))
     except UnicodeDecodeError:
         raise ManifestError(["The file is not UTF-8. Save it with that encoding."]) from None
     except tomllib.TOMLDecodeError as error:
         raise ManifestError([f"The file is not TOML: {error}."]) from None
-    problems = [f"“{name}” is not a part of a manifest." for name in data if name not in {"collection", *_LISTS}]
+    problems = [f"“{name}” is not part of a manifest." for name in data if name not in {"collection", *_LISTS}]
     values: dict[str, Any] = _fields(data.get("collection", {}), _COLLECTION, "[collection]", problems)
     for name, (kind, fields) in _LISTS.items():
         rows = data.get(name, [])
@@ -107,20 +107,21 @@ def parse(source: bytes) -> Manifest:
             continue
         values[name] = tuple(
             kind(
-                **_fields(row, fields, f"[[{name}]] {place}", problems), questions=_numbers(row, name, place, problems)
+                **_fields(row, fields, f"[[{name}]] {number}", problems),
+                questions=_numbers(row, name, number, problems),
             )
-            for place, row in enumerate(rows, start=1)
+            for number, row in enumerate(rows, start=1)
         )
     if not problems:
         manifest = Manifest(**values)
-        problems = list(_contradictions(manifest))
+        problems = list(_invalid_values(manifest))
         if not problems:
             return manifest
     raise ManifestError(problems)
 
 
-def misfits(manifest: Manifest, document: seedfile.Document) -> tuple[list[str], list[str]]:
-    """What does not fit between a manifest and its seed text, as (errors, warnings), two lists of sentences."""
+def mismatches(manifest: Manifest, document: seedfile.Document) -> tuple[list[str], list[str]]:
+    """Compare a manifest with its seed file. Returns (errors, warnings), two lists of sentences."""
     numbers = {question.number for question in document.questions}
     errors: list[str] = []
     topics: Counter[int] = Counter()
@@ -132,16 +133,18 @@ def misfits(manifest: Manifest, document: seedfile.Document) -> tuple[list[str],
             topics.update(entry.questions)
     warnings = []
     if manifest.topics:
-        for many, which in (("in no topic", 0), ("in more than two topics", 3)):
-            found = [str(n) for n in sorted(numbers) if (topics[n] == 0 if which == 0 else topics[n] >= which)]
-            if found:
-                warnings.append(f"Question {', '.join(found)} stands {many}.")
+        without_topic = [str(number) for number in sorted(numbers) if topics[number] == 0]
+        with_many = [str(number) for number in sorted(numbers) if topics[number] > 2]
+        if without_topic:
+            warnings.append(f"Question {', '.join(without_topic)} is in no topic.")
+        if with_many:
+            warnings.append(f"Question {', '.join(with_many)} is in more than two topics.")
     text = {question.number: seedfile.render_question(question) for question in document.questions}
     for note in manifest.notes:
-        words = "".join(text.get(number, "") for number in note.questions)
+        noted_text = "".join(text.get(number, "") for number in note.questions)
         for quotation in re.findall(r"“([^”]+)”", note.text):
-            if quotation not in words:
-                warnings.append(f"A note quotes “{quotation}”, which its questions do not say.")
+            if quotation not in noted_text:
+                warnings.append(f"A note quotes “{quotation}”, which its questions do not contain.")
     return errors, warnings
 
 
@@ -151,40 +154,40 @@ def _entries(manifest: Manifest) -> Iterator[tuple[Topic | Tag | Note, str]]:
     yield from ((note, f"The note “{note.text[:40]}…”") for note in manifest.notes)
 
 
-def _fields(row: Any, fields: dict[str, bool], place: str, problems: list[str]) -> dict[str, str]:
-    """The named text values of `row`; `fields` says which are required."""
+def _fields(row: Any, fields: dict[str, bool], table: str, problems: list[str]) -> dict[str, str]:
+    """Return the text values of a table. `fields` maps each name to whether it is required."""
     if not isinstance(row, dict):
-        problems.append(f"{place} is not a table.")
+        problems.append(f"{table} is not a table.")
         return dict.fromkeys(fields, "")
-    problems.extend(
-        f"{place} has “{key}”, which means nothing there." for key in row if key not in {*fields, "questions"}
-    )
+    problems.extend(f"{table} has an unknown key “{key}”." for key in row if key not in {*fields, "questions"})
     values = {}
     for name, required in fields.items():
         value = row.get(name)
         if isinstance(value, str) and seedfile.problem_with(value.strip(), seedfile.NUMBERED) is None:
             values[name] = value.strip()
         elif required or value not in (None, ""):
-            problems.append(f"{place} needs “{name}” as text on one line.")
+            problems.append(f"{table} needs “{name}” as text on one line.")
             values[name] = ""
     return values
 
 
-def _numbers(row: Any, name: str, place: int, problems: list[str]) -> tuple[int, ...]:
+def _numbers(row: Any, name: str, position: int, problems: list[str]) -> tuple[int, ...]:
     numbers = row.get("questions", []) if isinstance(row, dict) else []
     if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
-        problems.append(f"[[{name}]] {place} needs “questions” as a list of numbers, such as [1, 2].")
+        problems.append(f"[[{name}]] {position} needs “questions” as a list of numbers, such as [1, 2].")
         return ()
     return tuple(dict.fromkeys(numbers))
 
 
-def _contradictions(manifest: Manifest) -> Iterator[str]:
-    for what, values in (
+def _invalid_values(manifest: Manifest) -> Iterator[str]:
+    for description, values in (
         ("slug of a topic", [topic.slug for topic in manifest.topics]),
         ("tag", [tag.name.casefold() for tag in manifest.tags]),
         ("note", [note.text for note in manifest.notes]),
     ):
-        yield from (f"The {what} “{value}” stands twice." for value, times in Counter(values).items() if times > 1)
+        yield from (
+            f"The {description} “{value}” occurs twice." for value, count in Counter(values).items() if count > 1
+        )
     for slug in [manifest.slug, *(topic.slug for topic in manifest.topics)]:
         if slug and (not SLUG.fullmatch(slug) or len(slug) > 50):
             yield f"“{slug}” cannot be part of an address: use at most 50 small letters, digits and hyphens."

@@ -1,6 +1,7 @@
-"""Markup: in the site's own words paragraphs, lists, emphasis and links; in a point emphasis and links; nothing else.
+"""Render the site's subset of Markdown as safe HTML.
 
-A library renders it, and another one lets only what is listed here pass."""
+Site texts allow paragraphs, lists, emphasis and links; points of answers allow emphasis and links. `markdown-it`
+renders the text, and `nh3` removes all other tags and attributes."""
 
 import re
 from html import escape, unescape
@@ -12,19 +13,19 @@ from markdown_it import MarkdownIt
 _markdown = MarkdownIt("js-default", {"html": False}).disable(
     ["image", "table", "code", "fence", "heading", "lheading"]
 )
-# “//host/” would look like a page of this site.
-_validate = _markdown.validateLink
-_markdown.validateLink = lambda url: _validate(url) and not url.startswith("//")  # type: ignore[method-assign]
+# “//host/” looks like an address of this site, but leads to another one.
+_validate_link = _markdown.validateLink
+_markdown.validateLink = lambda url: _validate_link(url) and not url.startswith("//")  # type: ignore[method-assign]
 _TAGS = {"p", "ul", "ol", "li", "em", "strong", "a", "br"}
 _MARKS = re.compile(r"[*_\[\\]")
 _inline = MarkdownIt("zero").enable(["emphasis", "link", "escape"])
-# To a page of this site or of the web: nothing that a browser would run, call or guess.
-_IS_WEB = re.compile(r"https?://|/(?![/\\])")
-_inline.validateLink = lambda url: bool(_IS_WEB.match(url))  # type: ignore[method-assign]
+# Allow addresses of this site and of the web only: no `javascript:`, `tel:` or relative addresses.
+_ALLOWED_LINK = re.compile(r"https?://|/(?![/\\])")
+_inline.validateLink = lambda url: bool(_ALLOWED_LINK.match(url))  # type: ignore[method-assign]
 
 
 def render(text: str) -> SafeString:
-    """Text of several lines as HTML that is safe to show."""
+    """Render a site text, which may have several lines, as safe HTML."""
     html = nh3.clean(
         _markdown.render(text),
         tags=_TAGS,
@@ -36,12 +37,12 @@ def render(text: str) -> SafeString:
 
 
 def is_marked(line: str) -> bool:
-    """Whether a point's text says more with its markup than without it."""
+    """Whether a point's text contains markup."""
     return bool(_MARKS.search(line)) and _inline.renderInline(line) != escape(line).replace("&#x27;", "'")
 
 
 def render_line(line: str) -> SafeString:
-    """A point's text as HTML that is safe to show: ``*emphasis*``, ``**strong**``, ``[words](https://…)``."""
+    """Render a point's text as safe HTML: ``*emphasis*``, ``**strong**``, ``[words](https://…)``."""
     html = nh3.clean(
         _inline.renderInline(line),
         tags={"em", "strong", "a"},
@@ -53,5 +54,5 @@ def render_line(line: str) -> SafeString:
 
 
 def words(line: str) -> str:
-    """A point's text without its markup."""
+    """Return a point's text without its markup."""
     return unescape(nh3.clean(_inline.renderInline(line), tags=set()))

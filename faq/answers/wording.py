@@ -1,6 +1,6 @@
-"""Looks at the words of an answer and says what makes it hard to read or hard to rely on. Pure: a content in (see
-`faq.answers.content`), findings out. It only points; what is right is for people to say.
-"""
+"""Review the wording of a content (see `faq.answers.content`): report text that is hard to read or to rely on.
+
+Findings are hints for editors. They do not change the text."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ GENERATOR, UNDATED, LONG, GRADE, ABBREVIATION, HEDGES, DUPLICATE, EMPTY = (
 )  # fmt: skip
 
 Texts = list[tuple[int | None, str]]
-"""Keys of points, None for other texts, with their words."""
+"""(key of the point, or None for question and short answer; text) pairs."""
 
 KINDS = {
     GENERATOR: "A phrase of a text generator",
@@ -30,11 +30,11 @@ KINDS = {
 }
 
 LONG_SENTENCE = 30
-"""Words; a sentence with more is a finding."""
+"""Report sentences with more words."""
 HARD_GRADE = 12
-"""School years, by Flesch and Kincaid; an answer above is a finding. (Aim at 8.)"""
+"""Report answers above this Flesch-Kincaid grade, in years of school. (Aim at 8.)"""
 MANY_HEDGES = 3
-"""Hedges in a hundred words; an answer with more is a finding."""
+"""Report answers with more hedges per hundred words."""
 
 _GENERATOR = re.compile(
     r"\bas of my (?:last|latest|most recent)\b[^,.;]*"
@@ -54,14 +54,14 @@ _HEDGE = re.compile(
 _ABBREVIATION = re.compile(r"\b[A-Z][A-Z0-9]{1,7}s?\b")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 # A full stop, question or exclamation mark ends a sentence if white space and no small letter follow. “U.S.” does not.
-# (What stands before the mark is looked at behind it, so that marks are all that is looked for.)
+# The lookbehinds stand after the mark, so that the search stops at marks only.
 _SENTENCE_END = re.compile(r"[.!?](?<![A-Z]\.[A-Z].)(?<!\b[A-Z].)[\"”’)]*\s+(?=[^a-z\s])")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to look at: its `kind` (a key of `KINDS`), the `key` of the point (None: the question, the short answer
-    or the whole), the words that it is about, and a sentence that says why."""
+    """One finding: `kind` is a key of `KINDS`, `key` the key of the point (None for question, short answer or the whole
+    answer), `quote` the text in question, and `why` a sentence with the reason."""
 
     kind: str
     key: int | None
@@ -70,7 +70,7 @@ class Finding:
 
 
 def review(content: contents.Content) -> list[Finding]:
-    """All findings about an answer, in reading order."""
+    """Return the findings of an answer, in reading order."""
     texts: Texts = [(None, content.question), (None, content.short_answer)]
     texts += [(block.key, contents.said(block)) for block in content.blocks]
     texts = [(key, text) for key, text in texts if text]
@@ -89,7 +89,7 @@ def review(content: contents.Content) -> list[Finding]:
     findings += _points(content.blocks)
     answer = "\n".join(text for _, text in texts[1:])
     sentence_words = [words for part in parts[1:] for _, words in part]
-    words = [word for some in sentence_words for word in some]
+    words = [word for sentence in sentence_words for word in sentence]
     if len(words) >= 50:
         if (grade := _grade(words, len(sentence_words))) > HARD_GRADE:
             why = (
@@ -97,29 +97,28 @@ def review(content: contents.Content) -> list[Finding]:
             )
             findings.append(Finding(GRADE, None, "", why))
         if (rate := 100 * len(_HEDGE.findall(answer)) / len(words)) > MANY_HEDGES:
-            usual = ", ".join(
+            most_common = ", ".join(
                 f"“{hedge}”" for hedge, _ in Counter(map(str.lower, _HEDGE.findall(answer))).most_common(3)
             )
-            why = f"{rate:.1f} hedges in a hundred words ({usual}). Say what is known, and what is not."
+            why = f"{rate:.1f} hedges in a hundred words ({most_common}). Say what is known, and what is not."
             findings.append(Finding(HEDGES, None, "", why))
     return findings
 
 
 def reading_grade(text: str) -> float:
-    """Years of school that English text takes to read, by Flesch and Kincaid. 0 for no words."""
+    """Return the Flesch-Kincaid grade of English text in years of school, or 0 for no words."""
     return _grade(_WORD.findall(text), sum(len(sentences(line)) for line in text.splitlines()))
 
 
-def _grade(words: list[str], count: int) -> float:
-    """The same for the words of so many sentences."""
+def _grade(words: list[str], sentence_count: int) -> float:
     if not words:
         return 0.0
     syllables = sum(_syllables(word[:40].lower()) for word in words)
-    return max(0.0, 0.39 * len(words) / max(count, 1) + 11.8 * syllables / len(words) - 15.59)
+    return max(0.0, 0.39 * len(words) / max(sentence_count, 1) + 11.8 * syllables / len(words) - 15.59)
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of one line of text."""
+    """Split one line of text into sentences."""
     parts, start = [], 0
     for end in _SENTENCE_END.finditer(text):
         parts.append(text[start : end.end()].strip())
@@ -128,6 +127,7 @@ def sentences(text: str) -> list[str]:
 
 
 def shorten(text: str, length: int = 80) -> str:
+    """Cut text at a word boundary, and append an ellipsis."""
     return text if len(text) <= length else text[:length].rsplit(None, 1)[0] + " …"
 
 
@@ -144,26 +144,26 @@ def _abbreviations(texts: Texts, whole: str) -> Iterator[Finding]:
     seen: set[str] = set()
     for key, text in texts:
         for name in _ABBREVIATION.findall(text):
-            bare = name.removesuffix("s") if name[-1] == "s" else name
-            if bare not in seen and f"({bare})" not in whole and f"{bare} (" not in whole:
-                yield Finding(ABBREVIATION, key, bare, f"Write it out once: “… ({bare})”.")
-            seen.add(bare)
+            singular = name.removesuffix("s")
+            if singular not in seen and f"({singular})" not in whole and f"{singular} (" not in whole:
+                yield Finding(ABBREVIATION, key, singular, f"Write it out once: “… ({singular})”.")
+            seen.add(singular)
 
 
 def _points(blocks: Sequence[contents.Block]) -> Iterator[Finding]:
-    first: dict[str, int] = {}
-    for block, after in zip_longest(blocks, blocks[1:]):
+    keys_by_text: dict[str, int] = {}
+    for block, following in zip_longest(blocks, blocks[1:]):
         folded = " ".join(_WORD.findall(f"{block.label} {block.text}".lower()))
-        if folded and folded in first:
-            yield Finding(DUPLICATE, block.key, shorten(block.text), f"Point {first[folded]} says the same.")
-        first.setdefault(folded, block.key)
-        if not block.text and not (after and after.depth):
+        if folded and folded in keys_by_text:
+            yield Finding(DUPLICATE, block.key, shorten(block.text), f"Point {keys_by_text[folded]} says the same.")
+        keys_by_text.setdefault(folded, block.key)
+        if not block.text and not (following and following.depth):
             yield Finding(EMPTY, block.key, block.label, "Write something, or nest bullets under it.")
 
 
 @lru_cache(maxsize=20_000)
 def _syllables(word: str) -> int:
-    """About how many syllables an English word has: groups of vowels, without a silent e at the end."""
+    """Estimate the syllables of an English word: groups of vowels, without a silent e at the end."""
     groups = len(re.findall(r"[aeiouyáéíóúü]+", word))
     silent = re.search(r"[^aeiouyl]e(?:d|s)?$", word) and not re.search(r"[td]ed$|[sxz]es$|[cs]hes$", word)
     return max(1, groups - bool(silent))

@@ -1,4 +1,4 @@
-"""The site's data. One file for each family; see each for what it holds."""
+"""The models, grouped in one module per subject."""
 
 from .audit import Event, Presence
 from .backups import BackupProof

@@ -1,18 +1,18 @@
-"""What people did: an append-only log in which each entry carries the hash of the one before."""
+"""The append-only audit log, and the presence of editors on editing pages."""
 
 from django.core.exceptions import ValidationError
 from django.db import models
 
-APPEND_ONLY = "The log is only ever added to: its entries are never changed or deleted."
+APPEND_ONLY = "The log is append-only: its entries are never changed or deleted."
 
 
 class EventQuerySet(models.QuerySet):
     def of(self, question):
-        """What happened to one question, newest first."""
+        """Entries about one question, newest first."""
         return self.filter(collection=question.collection.slug, question=question.number).order_by("-number")
 
     def of_collection(self, collection):
-        """What happened to a collection's own texts, newest first."""
+        """Entries about the texts of a collection, newest first."""
         return self.filter(collection=collection.slug, question__isnull=True).order_by("-number")
 
     def update(self, **values):
@@ -26,7 +26,9 @@ class EventQuerySet(models.QuerySet):
 
 
 class Event(models.Model):
-    """One act. Written by `faq.workflow.audit` only. It names people and questions by value, so it outlives both."""
+    """One log entry. Only `faq.workflow.audit` creates entries.
+
+    An entry stores people and questions as values without foreign keys, so that it outlives both."""
 
     class Act(models.TextChoices):
         IMPORTED = "imported", "imported"
@@ -41,7 +43,7 @@ class Event(models.Model):
         SETTLED = "settled", "settled a seed conflict"
         SHOWN = "shown", "made a link to the draft"
         LOADED = "loaded", "loaded from a fixture"
-        # Of a collection, so without a question.
+        # Entries about a collection have no question.
         COLLECTION_CHANGED = "changed", "changed texts of the collection"
         COLLECTION_PROPOSED = "proposed", "proposed texts of the collection"
         COLLECTION_CONFIRMED = "confirmed", "confirmed texts of the collection"
@@ -76,23 +78,23 @@ class Event(models.Model):
 
     @property
     def what(self):
-        """The act in a few words."""
-        words = str(self.get_act_display())
+        """A short description of the act, such as “published (edition 2)”."""
+        description = str(self.get_act_display())
         if edition := self.details.get("edition"):
-            words += f" (edition {edition})"
+            description += f" (edition {edition})"
         if changed := self.details.get("changed"):
-            words += f": {', '.join(changed)}"
-        return words
+            description += f": {', '.join(changed)}"
+        return description
 
     @property
     def remark(self):
-        """What was written with the act, or what came of it."""
+        """The note, reason, comment or outcome of the act, or an empty string."""
         names = ("note", "because", "comment", "outcome")
         return next((self.details[name] for name in names if self.details.get(name)), "")
 
 
 class Presence(models.Model):
-    """Somebody has a question's editing page open, as far as one can know. Mentioned to others, never a lock."""
+    """A user probably has the editing page of a question open. Other editors see a hint; nothing is locked."""
 
     question = models.ForeignKey("faq.Question", models.CASCADE, related_name="presences")
     user = models.ForeignKey("auth.User", models.CASCADE, related_name="+")

@@ -1,10 +1,10 @@
-"""When a backup was last proved."""
+"""The record of verified backups."""
 
 from django.db import models
 
 
 class BackupProof(models.Model):
-    """A backup that was restored into a scratch database and verified. Written by `faq.operations.backups`."""
+    """A successful verification of a backup. Created by `faq.operations.backups`."""
 
     at = models.DateTimeField(db_index=True)
     name = models.CharField(max_length=200)

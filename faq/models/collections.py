@@ -1,4 +1,4 @@
-"""What questions belong to: a collection, and topics across collections."""
+"""Collections of questions, and topics across collections."""
 
 from django.db import models
 from django.urls import reverse
@@ -7,7 +7,7 @@ from .natural import NaturalKey, NaturalManager
 
 
 class Collection(NaturalKey):
-    """One numbered set of questions for one jurisdiction and language: what one seed file fills."""
+    """One numbered set of questions for one jurisdiction and language. One seed file fills one collection."""
 
     NATURAL_KEY = ["slug"]
 
@@ -17,7 +17,7 @@ class Collection(NaturalKey):
     jurisdiction = models.CharField(max_length=200, blank=True, help_text="Where the answers apply, in words.")
     language = models.CharField(max_length=35, default="en", help_text="Language code of the text, such as en or es.")
     origin = models.TextField(blank=True, help_text="Where the text comes from, and how far it can be trusted.")
-    # What waits for a second person, never public: see `faq.workflow.collection_texts`.
+    # Changed texts that wait for a second person; never public. See `faq.workflow.collection_texts`.
     proposed = models.JSONField(null=True, blank=True, editable=False, serialize=False)
 
     objects = NaturalManager()
@@ -33,7 +33,7 @@ class Collection(NaturalKey):
 
 
 class Topic(NaturalKey):
-    """One of a few curated subjects, in the editors' order. (Tags are free keywords beside it.)"""
+    """A subject across collections. Editors curate and order topics; tags are free keywords."""
 
     NATURAL_KEY = ["slug"]
 
@@ -41,7 +41,7 @@ class Topic(NaturalKey):
     name = models.CharField(max_length=100)
     description = models.TextField(blank=True, help_text="One plain sentence: what a reader finds here.")
     position = models.PositiveIntegerField(default=0, help_text="Topics are listed by this number, lowest first.")
-    public_since = models.DateTimeField(null=True, blank=True, editable=False)  # set once, see `faq.workflow.topics`
+    public_since = models.DateTimeField(null=True, blank=True, editable=False)  # set once by `faq.workflow.topics`
 
     objects = NaturalManager()
 
@@ -56,7 +56,7 @@ class Topic(NaturalKey):
 
 
 class RetiredTopic(models.Model):
-    """A topic that was public and is deleted. Its address says so."""
+    """A deleted topic that was public. Its address answers that it was deleted."""
 
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=100)

@@ -1,8 +1,8 @@
-"""The content version: a number that the database raises with each change of public content.
+"""The content version: a number that the database increases with each change of public content.
 
-Every request asks for it, so it is read with the driver's own cursor. On SQLite that is a function call, and each
-request reads it. PostgreSQL is another process: there a process uses the number that it has read for `MAX_AGE` seconds.
-A kept page can therefore be up to 50 ms behind a commit on PostgreSQL, and is never behind on SQLite.
+The page cache reads it at every request, so this module uses the database driver directly. On SQLite each request reads
+the number. PostgreSQL needs a round trip, so a process reuses a number for `MAX_AGE` seconds. A cached page can
+therefore be 50 ms behind a commit on PostgreSQL, and is never behind on SQLite.
 """
 
 import threading
@@ -14,19 +14,18 @@ from kb_site import sqlite_file
 
 SQL = "SELECT version FROM faq_contentversion WHERE id = 1"
 UNKNOWN = 0
-"""The version of a database in which nothing was ever public."""
+"""The version of a database without public content."""
 MAX_AGE = 0.05
-"""Seconds for which a version that was read from PostgreSQL is used, counted from before the query."""
+"""Seconds for which a process reuses a version from PostgreSQL, counted from the start of the query."""
 
 _local = threading.local()
-_known = UNKNOWN, 0.0  # the version that this process has read, and when it expires: on SQLite it always has
+_cached = UNKNOWN, 0.0  # the last version from PostgreSQL and its expiry; always expired on SQLite
 
 
 class ContentVersion(models.Model):
-    """One row. The database raises the number, whichever program writes to it (see `triggers`).
+    """One row, updated by triggers (see `faq.models.triggers`), so that each program that writes increases it.
 
-    It rises by a random amount, so that a number never comes back with other content, not even where a backup replaced
-    a newer database."""
+    The step is random, so that a number does not come back with other content after a backup is restored."""
 
     id = models.BigIntegerField(primary_key=True)
     version = models.BigIntegerField()
@@ -38,25 +37,25 @@ class ContentVersion(models.Model):
 def current():
     """Return the content version as an integer.
 
-    Each thread keeps a connection of its own, outside of any transaction, and replaces it once where it is broken.
-    Raises `django.db.DatabaseError` or `InterfaceError` where the database does not answer."""
-    asked = monotonic()
-    number, expires = _known
-    if asked < expires:
+    Each thread uses a connection of its own, outside of Django's transactions, and replaces a broken one once. Raises
+    `django.db.DatabaseError` or `InterfaceError` if the database does not answer."""
+    start = monotonic()
+    number, expires = _cached
+    if start < expires:
         return number
     if hasattr(_local, "reader"):
         try:
-            return _local.reader.read(asked)
+            return _local.reader.read(start)
         except (DatabaseError, InterfaceError):
             _disconnect()
     _local.reader = _Reader()
-    return _local.reader.read(asked)
+    return _local.reader.read(start)
 
 
 def close():
-    """Close this thread's connection and forget the version that this process has read."""
-    global _known
-    _known = UNKNOWN, 0.0
+    """Close this thread's connection, and clear the cached version of this process."""
+    global _cached
+    _cached = UNKNOWN, 0.0
     _disconnect()
 
 
@@ -67,7 +66,7 @@ def _disconnect():
 
 
 class _Reader:
-    """A database connection with a cursor of its driver."""
+    """A database connection with a cursor of the driver."""
 
     def __init__(self):
         self.wrapper = connections.create_connection("default")
@@ -75,18 +74,18 @@ class _Reader:
             with self.wrapper.wrap_database_errors:
                 self.wrapper.connect()
         except BaseException:
-            self.wrapper.close()  # a query that Django sends on a new connection can fail
+            self.wrapper.close()  # an initial query of Django can fail on a new connection
             raise
         self.connection = self.wrapper.connection
         self.cursor = self.connection.cursor()
 
-    def read(self, asked):
-        global _known
+    def read(self, start):
+        global _cached
         if sqlite_file.is_outdated(self.connection):
             raise OperationalError("The database file was replaced.")
         with self.wrapper.wrap_database_errors:
             row = self.cursor.execute(SQL).fetchone()
         number = row[0] if row else UNKNOWN
         if self.wrapper.vendor == "postgresql":
-            _known = number, asked + MAX_AGE
+            _cached = number, start + MAX_AGE
         return number

@@ -1,4 +1,4 @@
-"""What the public saw: sealed editions, and people's checks of them."""
+"""Sealed editions, which are the public records of answers, and the checks of editions."""
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -12,23 +12,23 @@ from .natural import NaturalKey, NaturalManager
 
 
 class Sealed(ValidationError):
-    """Somebody tried to change or delete what the public was shown."""
+    """An edition cannot be changed or deleted."""
 
 
 SEALED = "An edition is a record of what the public was shown, so it is never changed or deleted. Publish a new one."
 
 
 class ContentField(models.JSONField):
-    """A `faq.answers.content.Content`, stored as JSON."""
+    """Stores a `faq.answers.content.Content` as JSON."""
 
     def deconstruct(self):
-        """As a plain JSONField, so that migrations import none of this code."""
+        """Deconstruct as a `JSONField`, so that migrations do not import this class."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.JSONField", args, kwargs
 
     def from_db_value(self, value, expression, connection):
         value = super().from_db_value(value, expression, connection)
-        # A path into the JSON and other expressions give plain values.
+        # Expressions other than the column itself, such as a key transform, return plain values.
         return contents.from_dict(value) if isinstance(value, dict) and isinstance(expression, Col) else value
 
     def to_python(self, value):
@@ -44,7 +44,7 @@ class ContentField(models.JSONField):
 
 class EditionQuerySet(models.QuerySet):
     def news(self):
-        """What is worth a notice: editions that changed the meaning of an answer which is public now, newest first."""
+        """Editions that changed the meaning of an answer that is public now, newest first."""
         return (
             self.filter(meaning_changed=True, question__live__isnull=False)
             .select_related("question__collection", "question__live")
@@ -62,7 +62,7 @@ class EditionQuerySet(models.QuerySet):
 
 
 class Edition(NaturalKey):
-    """A sealed, numbered record of exactly what the public was shown. The database refuses to change it, too."""
+    """A numbered record of the public content of an answer. The model and database triggers refuse changes."""
 
     NATURAL_KEY = ["question__collection__slug", "question__number", "number"]
 
@@ -72,10 +72,10 @@ class Edition(NaturalKey):
     digest = models.CharField(max_length=64, editable=False)  # SHA-256 of the content
     change_note = models.TextField(editable=False)
     meaning_changed = models.BooleanField(default=True, editable=False)
-    imported = models.BooleanField(default=False, editable=False)  # sealed by an import: no person has read it
-    contributors = models.JSONField(default=list, editable=False)  # signatures, see `log.signature`
+    imported = models.BooleanField(default=False, editable=False)  # published by an import without a review
+    contributors = models.JSONField(default=list, editable=False)  # signatures, see `faq.workflow.audit.signature`
     approved_by = models.JSONField(null=True, editable=False)  # a signature
-    second_check = models.BooleanField(default=False, editable=False)  # the approver had not contributed
+    second_check = models.BooleanField(default=False, editable=False)  # the approver is not a contributor
     published_at = models.DateTimeField(editable=False, db_index=True)
 
     objects = NaturalManager.from_queryset(EditionQuerySet)()
@@ -103,7 +103,7 @@ class Edition(NaturalKey):
         return reverse("edition", args=[self.question.collection.slug, self.question.number, self.number])
 
     def had_part(self, user):
-        """Whether this person wrote something of it, or approved it."""
+        """Whether the user contributed to this edition or approved it."""
         return any(signature["id"] == user.pk for signature in [*self.contributors, self.approved_by] if signature)
 
     @property
@@ -124,13 +124,13 @@ class Edition(NaturalKey):
 
 
 class Check(NaturalKey):
-    """A person's act: “I compared this answer with its sources today and it still holds.”"""
+    """A person's statement that an edition agrees with its sources on a date."""
 
     NATURAL_KEY = ["edition__question__collection__slug", "edition__question__number", "edition__number", "number"]
 
     edition = models.ForeignKey(Edition, models.PROTECT, related_name="checks")
     number = models.PositiveIntegerField()
-    by = models.JSONField()  # a signature, see `log.signature`
+    by = models.JSONField()  # a signature
     on = models.DateField()
     comment = models.TextField(blank=True)
 

@@ -1,17 +1,17 @@
-"""Natural keys, so that fixtures name rows by what they are and not by a number of one database."""
+"""Natural keys, with which fixtures identify rows independently of primary keys."""
 
 from django.db import models
 
 
 class NaturalManager(models.Manager):
-    """Finds a row by the values of its model's `NATURAL_KEY` (names of fields, also of related rows)."""
+    """Implements `get_by_natural_key` with `NATURAL_KEY`, the model's list of field lookups."""
 
     def get_by_natural_key(self, *values):
         return self.get(**dict(zip(self.model.NATURAL_KEY, values, strict=True)))
 
 
 class NaturalKey(models.Model):
-    """Gives the key that `NaturalManager` understands."""
+    """Implements `natural_key` with `NATURAL_KEY`."""
 
     class Meta:
         abstract = True

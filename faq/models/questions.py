@@ -1,4 +1,4 @@
-"""Questions and their points: the working copy, which editors see and change. The public reads editions."""
+"""Questions and answer points: the working copy, which editors change. The public reads editions."""
 
 from datetime import timedelta
 
@@ -22,15 +22,15 @@ MAX_KEYWORD = 100
 
 class QuestionQuerySet(models.QuerySet):
     def public(self):
-        """The one definition of what the public may see: questions with a live edition. Show that edition only."""
+        """Questions with a live edition: the only ones that the public may see. Show readers `live`, nothing else."""
         return self.filter(live__isnull=False)
 
     def withdrawn(self):
-        """Questions that were public and no longer are; their addresses explain why."""
+        """Questions that were public and are not any more."""
         return self.filter(withdrawn_at__isnull=False)
 
     def ever_public(self):
-        """Questions that are public or were: the others do not exist for a reader."""
+        """Questions that are or were public. For readers, other questions do not exist."""
         return self.filter(Q(live__isnull=False) | Q(withdrawn_at__isnull=False))
 
     def drafts(self):
@@ -38,52 +38,51 @@ class QuestionQuerySet(models.QuerySet):
         return self.filter(live__isnull=True, withdrawn_at__isnull=True)
 
     def changed(self):
-        """Public questions whose working copy differs from what the public sees."""
+        """Public questions whose working copy differs from the live edition."""
         return self.filter(state=Question.State.CHANGED)
 
     def submitted(self):
-        """Those that wait for a publisher to read them."""
+        """Questions that wait for a review."""
         return self.filter(review=Question.Review.SUBMITTED)
 
     def returned(self):
-        """Those that a publisher sent back."""
+        """Questions that a publisher sent back."""
         return self.filter(review=Question.Review.RETURNED)
 
     @staticmethod
     def is_checked():
-        """The condition: checked against its sources, and not due again."""
+        """The condition for `checked`: the live edition has a check that is not overdue."""
         return Q(checked_on__isnull=False, check_due__gte=timezone.localdate())
 
     def checked(self):
         return self.filter(self.is_checked())
 
     def overdue(self):
-        """Checked once, but the next check's day has passed."""
+        """Questions whose next check should have been done."""
         return self.filter(check_due__lt=timezone.localdate())
 
     def unchecked(self):
-        """Nobody has checked what the public sees now."""
+        """Questions whose live edition has no check (includes questions that are not public)."""
         return self.filter(checked_on__isnull=True)
 
     def in_order(self):
-        """By collection and number, as lists show them."""
+        """Sort by collection and number."""
         return self.order_by("collection_id", "number")
 
     def for_list(self):
-        """With all that a list of public answers shows, and no more: the rest is long."""
-        shown = ["number", "checked_on", "check_due", "unconfirmed", "live__content", "live__imported"]
-        shown += ["live__number", "live__digest", "live__published_at"] + [
-            f"collection__{name}" for name in ("slug", "title", "description", "language")
-        ]
-        return self.select_related("collection", "live").only(*shown).in_order()
+        """Load only the columns that a list of public answers displays; the other ones are long."""
+        columns = ["number", "checked_on", "check_due", "unconfirmed"]
+        columns += [f"live__{name}" for name in ("content", "imported", "number", "digest", "published_at")]
+        columns += [f"collection__{name}" for name in ("slug", "title", "description", "language")]
+        return self.select_related("collection", "live").only(*columns).in_order()
 
     def for_detail(self):
-        """With all that one public answer shows."""
+        """Load the rows that the page of one answer displays."""
         return self.select_related("collection", "live")
 
 
 def keyword_problem(name):
-    """Why this cannot be a keyword (a sentence), or None."""
+    """Return a sentence that says why `name` cannot be a keyword, or None."""
     if len(name) > MAX_KEYWORD:
         return f"The keyword “{name[:40]}…” is too long: {MAX_KEYWORD} characters fit."
     if not any(character.isalnum() for character in name):
@@ -92,7 +91,7 @@ def keyword_problem(name):
 
 
 class Question(NaturalKey):
-    """One question of a collection. Its number never changes."""
+    """One question of a collection, with the working copy of its answer. Its number never changes."""
 
     NATURAL_KEY = ["collection__slug", "number"]
 
@@ -133,27 +132,29 @@ class Question(NaturalKey):
         choices=Interval, default=Interval.HALF_YEAR, help_text="How long a check against the sources holds."
     )
 
-    # Kept by `working_copy`, `publishing` and `importing`; nobody types them.
-    last_key = models.PositiveIntegerField(default=0, editable=False)  # of its points: keys are never used again
-    digest = models.CharField(max_length=64, blank=True, editable=False)  # of the working copy, as of an edition
+    # Set by `faq.workflow`, never in a form.
+    last_key = models.PositiveIntegerField(default=0, editable=False)  # highest key of its points; keys are not reused
+    digest = models.CharField(
+        max_length=64, blank=True, editable=False
+    )  # of the working copy, computed like `Edition.digest`
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT, editable=False)
-    findings = models.PositiveIntegerField(default=0, editable=False)  # of `faq.answers.wording` in the working copy
-    unsourced = models.PositiveIntegerField(default=0, editable=False)  # points of the working copy without a source
-    contributors = models.JSONField(default=list, editable=False)  # signatures of who wrote what is not public yet
+    findings = models.PositiveIntegerField(default=0, editable=False)  # number of `faq.answers.wording` findings
+    unsourced = models.PositiveIntegerField(default=0, editable=False)  # number of points without a citation
+    contributors = models.JSONField(default=list, editable=False)  # signatures of authors of unpublished text
     review = models.CharField(max_length=10, choices=Review, default=Review.NONE, blank=True, editable=False)
     review_note = models.TextField(blank=True, editable=False)
     submitted_by = models.JSONField(null=True, blank=True, editable=False)  # a signature
     submitted_at = models.DateTimeField(null=True, blank=True, editable=False)
-    imported = models.TextField(blank=True, editable=False)  # the seed's text as an import last wrote it
-    seed_conflict = models.TextField(blank=True, editable=False)  # the seed's newer text, if both sides changed
-    seed_settled = models.TextField(blank=True, editable=False)  # the seed's text that an editor has put aside
+    imported = models.TextField(blank=True, editable=False)  # the text that an import last wrote
+    seed_conflict = models.TextField(blank=True, editable=False)  # newer text of the seed file after a conflict
+    seed_settled = models.TextField(blank=True, editable=False)  # text of the seed file that an editor rejected
     live = models.OneToOneField(
         "faq.Edition", models.PROTECT, null=True, blank=True, editable=False, related_name="live_for"
     )
     withdrawn_at = models.DateTimeField(null=True, blank=True, editable=False)
     withdrawn_because = models.TextField(blank=True, editable=False)
-    unconfirmed = models.BooleanField(default=False, editable=False)  # the live edition had no second pair of eyes yet
-    checked_on = models.DateField(null=True, blank=True, editable=False)  # the latest check of the live edition
+    unconfirmed = models.BooleanField(default=False, editable=False)  # `live` was published without a second check
+    checked_on = models.DateField(null=True, blank=True, editable=False)  # date of the latest check of `live`
     check_due = models.DateField(null=True, blank=True, editable=False)
 
     objects = NaturalManager.from_queryset(QuestionQuerySet)()
@@ -182,7 +183,7 @@ class Question(NaturalKey):
                 condition=Q(live__isnull=True) | Q(state__in=["changed", "public"]), name="question_state_fits"
             ),
         ]
-        # What lists show in their order, and what the desk counts, without a look at the rows themselves.
+        # Covering indexes for the order of lists and for the counts of the admin's start page.
         indexes = [
             models.Index(fields=["collection", "number"], condition=Q(live__isnull=False), name="question_public"),
             models.Index(fields=["state"], name="question_state"),
@@ -219,19 +220,19 @@ class Question(NaturalKey):
             raise ValidationError(errors)
 
     def get_absolute_url(self):
-        """The lasting address. Its last part is made of the public words, so a draft has none."""
+        """The permanent address. Its slug comes from the public question, so a draft has none."""
         slug = contents.slug(self.live.content) if self.live else ""
-        return reverse("question", args=[self.collection.slug, self.number, slug] if slug else self._place)
+        return reverse("question", args=[self.collection.slug, self.number, slug] if slug else self._url_args)
 
     def get_history_url(self):
-        return reverse("history", args=self._place)
+        return reverse("history", args=self._url_args)
 
     @property
-    def _place(self):
+    def _url_args(self):
         return [self.collection.slug, self.number]
 
     def note_state(self):
-        """Set `state`. To be called after `digest`, `live` or `withdrawn_at` changed."""
+        """Set `state`, without saving. Call this after a change of `digest`, `live` or `withdrawn_at`."""
         if self.live_id is None:
             self.state = self.State.WITHDRAWN if self.withdrawn_at else self.State.DRAFT
         else:
@@ -239,7 +240,7 @@ class Question(NaturalKey):
 
     @property
     def standing(self):
-        """For readers, how far the live edition can be trusted: checked, overdue, imported or revised."""
+        """The status of the live edition for readers: "checked", "overdue", "imported" or "revised"."""
         if self.checked_on:
             return "overdue" if self.is_overdue else "checked"
         return "imported" if self.live.imported else "revised"
@@ -249,12 +250,12 @@ class Question(NaturalKey):
         return self.check_due is not None and self.check_due < timezone.localdate()
 
     def confirm(self, day):
-        """Note a check on `day`, and when the next one is due. (`publishing.check` is the act.)"""
+        """Set the dates of this check and the next one, without saving. Use `publishing.check` to record a check."""
         self.checked_on, self.check_due = day, day + timedelta(days=self.check_every)
 
 
 class QuestionTag(ItemBase):
-    """A tag on a question. A table of its own, since taggit's general one names questions by database number."""
+    """A tag on a question. Unlike taggit's generic table, it has a foreign key, and with it a natural key."""
 
     NATURAL_KEY = ["content_object__collection__slug", "content_object__number", "tag__name"]
     natural_key = NaturalKey.natural_key
@@ -318,7 +319,7 @@ class AnswerPoint(NaturalKey):
 
     def save(self, *args, **kwargs):
         if not self.key:
-            # In the database, so that two editors who add a point at once do not get the same key.
+            # Increment in the database, so that simultaneous editors do not get the same key.
             Question.objects.filter(pk=self.question_id).update(last_key=F("last_key") + 1)
             self.key = Question.objects.values_list("last_key", flat=True).get(pk=self.question_id)
             self.question.last_key = self.key
@@ -340,7 +341,7 @@ class AnswerPoint(NaturalKey):
 
 
 class Note(NaturalKey):
-    """A remark for editors about what the seed's text gets wrong, from the manifest. Never public."""
+    """A remark for editors about errors in the seed text, imported from the manifest. Never public."""
 
     NATURAL_KEY = ["collection__slug", "text"]
 

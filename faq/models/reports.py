@@ -1,11 +1,11 @@
-"""What readers report: something on a page is wrong or unclear."""
+"""Reports of readers about wrong or unclear text."""
 
 from django.db import models
 from django.urls import reverse
 
 
 class Report(models.Model):
-    """A reader's note on one edition, perhaps on one point. Nothing about the reader is kept."""
+    """A reader's report about one edition or one of its points. It stores no data about the reader."""
 
     class State(models.TextChoices):
         NEW = "new", "new"

@@ -1,7 +1,7 @@
-"""What search looks at, and what editors learn from it.
+"""The search index, synonyms, and searches without results.
 
-`SearchText`, `SearchWord` and `SearchKey` are derived from what is public and can be rebuilt at any time (see
-`faq.search.indexing`). The databases' own full-text indexes hang on `SearchText` and follow it by themselves."""
+`SearchText`, `SearchWord` and `SearchKey` are derived from public content; `manage.py rebuild_search` rebuilds them.
+The full-text index of the database is built on `SearchText` and updates itself."""
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -13,34 +13,34 @@ MAX_LETTERS = 40
 
 
 class SearchText(models.Model):
-    """The words of one question's live edition by their stems, in the fields that count differently."""
+    """The stemmed words of a question's live edition, in one field for each weight."""
 
     question = models.OneToOneField(Question, models.CASCADE, primary_key=True, related_name="search_text")
     edition = models.ForeignKey(Edition, models.CASCADE, related_name="+")
     title = models.TextField()
     short = models.TextField()  # the short answer
     labels = models.TextField()
-    found_by = models.TextField()  # tags, and topics with what is said of them
-    points = models.TextField()  # a line for each
-    words = models.TextField()  # all of them once, folded but not stemmed: what `SearchWord` counts
+    found_by = models.TextField()  # tags, and names and descriptions of topics
+    points = models.TextField()  # one point per line
+    words = models.TextField()  # the distinct words, normalized but not stemmed, that `SearchWord` counts
 
     def __str__(self):
         return self.title[:80]
 
 
 class SearchWord(models.Model):
-    """In how many indexed questions a word stands, as the sum over all rows for it.
+    """The number of indexed questions that contain a word: the sum of `questions` over all rows of the word.
 
-    Rows are only ever added, one for each word that came (1) or went (-1), so that two people who publish at once never
-    wait for each other. A row whose word is empty counts the questions themselves. `rebuild_search` sums them up."""
+    Publishing inserts rows (1 for an added word, -1 for a removed one) and updates none, so that simultaneous
+    publications do not block each other. The empty word counts all questions. `rebuild_search` merges the rows."""
 
     word = models.CharField(max_length=MAX_LETTERS)
     stem = models.CharField(max_length=MAX_LETTERS)
     questions = models.IntegerField()
-    firsts = models.IntegerField()  # without the second and third form of a stem: summed, the questions with the stem
+    firsts = models.IntegerField()  # counts one form per question: their sum by stem is the questions with the stem
 
     class Meta:
-        # By name and not by `db_index`, which on PostgreSQL makes a second index for LIKE.
+        # Not `db_index`, which creates a second index for LIKE on PostgreSQL.
         indexes = [models.Index(fields=["stem"], name="search_word_stem")]
 
     def __str__(self):
@@ -48,7 +48,7 @@ class SearchWord(models.Model):
 
 
 class SearchKey(models.Model):
-    """Where a word is found that somebody mistyped (see `faq.search.typos`)."""
+    """A key with which the spelling correction finds a word (see `faq.search.typos`)."""
 
     key = models.CharField(max_length=MAX_LETTERS + 1)
     word = models.CharField(max_length=MAX_LETTERS)
@@ -64,7 +64,7 @@ class SearchKey(models.Model):
 
 
 class Synonym(models.Model):
-    """What readers say for what the answers say: vocabulary, and no claim about anything."""
+    """Words of readers, and the words that the answers use instead."""
 
     words = models.CharField(
         max_length=80,
@@ -73,7 +73,7 @@ class Synonym(models.Model):
     means = models.CharField(
         max_length=200, help_text="Words that the answers use for it, with commas between them: detainer, custody"
     )
-    key = models.CharField(max_length=200, unique=True, editable=False)  # `words` by their stems
+    key = models.CharField(max_length=200, unique=True, editable=False)  # stems of `words`
 
     class Meta:
         ordering = ["words"]
@@ -92,13 +92,13 @@ class Synonym(models.Model):
             raise ValidationError({"words": f"“{other.words}” is the same to the search. Add to that one."})
 
     def _key(self):
-        from faq.search import synonyms  # the package reads these models
+        from faq.search import synonyms  # imports these models
 
         return synonyms.key_of(self.words)
 
 
 class MissedSearch(models.Model):
-    """Words that found nothing on one day. Nothing about who searched; deleted after 90 days."""
+    """A search without results, counted by day and deleted after 90 days. It stores no data about the reader."""
 
     words = models.CharField(max_length=100, editable=False)
     day = models.DateField(db_index=True, editable=False)

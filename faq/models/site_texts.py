@@ -1,4 +1,4 @@
-"""Words of the site that belong to its editors and not to its code."""
+"""Texts of the site that editors write."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from .natural import NaturalKey, NaturalManager
 
 
 class SiteText(NaturalKey):
-    """One text of the site in one language, in small markup (see `faq.answers.markup`)."""
+    """One text of the site in one language, with markup (see `faq.answers.markup`)."""
 
     NATURAL_KEY = ["name", "language"]
 

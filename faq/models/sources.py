@@ -1,4 +1,4 @@
-"""Documents that back what the answers say, and which point rests on which."""
+"""Source documents, and the citations that link answer points to them."""
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
@@ -12,18 +12,18 @@ from faq.answers import seedfile
 
 from .natural import NaturalKey, NaturalManager
 
-WEB = URLValidator(schemes=["http", "https"])
+WEB_ADDRESS = URLValidator(schemes=["http", "https"])
 KEY_LENGTH = 80
 
 
 class SourceQuerySet(models.QuerySet):
     def unreachable(self):
-        """Those whose address did not answer when it was last visited."""
+        """Sources whose address failed at the last visit."""
         return self.filter(fails_since__isnull=False)
 
 
 class Source(NaturalKey):
-    """A document, registered once however many points rest on it."""
+    """A document. Each document is registered once; citations link points to it."""
 
     NATURAL_KEY = ["key"]
 
@@ -37,19 +37,28 @@ class Source(NaturalKey):
         NEWS = "news", _("news")
         OTHER = "other", _("other document")
 
-    key = models.SlugField(unique=True, max_length=KEY_LENGTH, editable=False)  # its own for life; made from the title
+    key = models.SlugField(
+        unique=True, max_length=KEY_LENGTH, editable=False
+    )  # generated from the title, never changed
     title = models.CharField(max_length=300, help_text="As the document itself is called.")
     publisher = models.CharField(max_length=200, blank=True, help_text="Who issued it.")
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.OFFICIAL)
     address = models.CharField(
-        max_length=500, blank=True, validators=[WEB], help_text="Where readers find it, such as https://… May be empty."
+        max_length=500,
+        blank=True,
+        validators=[WEB_ADDRESS],
+        help_text="Where readers find it, such as https://… May be empty.",
     )
     archived = models.CharField(
-        "archived address", max_length=500, blank=True, validators=[WEB], help_text="A lasting copy in a web archive."
+        "archived address",
+        max_length=500,
+        blank=True,
+        validators=[WEB_ADDRESS],
+        help_text="A lasting copy in a web archive.",
     )
 
-    written_by = models.JSONField(default=list, editable=False)  # signatures of who described it like this
-    # Kept by `faq.operations.link_checker`; nobody types them.
+    written_by = models.JSONField(default=list, editable=False)  # signatures of the authors of this description
+    # Set by `faq.operations.link_checker`, never in a form.
     visited_at = models.DateTimeField(null=True, blank=True, editable=False)
     fails_since = models.DateTimeField(null=True, blank=True, editable=False)
     failure = models.CharField(max_length=200, blank=True, editable=False)
@@ -65,8 +74,8 @@ class Source(NaturalKey):
 
     def clean(self):
         self.title, self.publisher = contents.one_line(self.title), contents.one_line(self.publisher)
-        words = {"title": self.title, "publisher": self.publisher, "address": self.address, "archived": self.archived}
-        errors = {name: problem for name, text in words.items() if text and (problem := _problem(text))}
+        texts = {"title": self.title, "publisher": self.publisher, "address": self.address, "archived": self.archived}
+        errors = {name: problem for name, text in texts.items() if text and (problem := _problem(text))}
         if errors:
             raise ValidationError(errors)
         same = Source.objects.filter(title=self.title, publisher=self.publisher, address=self.address)
@@ -75,16 +84,16 @@ class Source(NaturalKey):
 
     def save(self, *args, **kwargs):
         if not self.key:
-            self.key = _free_key(slugify(self.title)[: KEY_LENGTH - 8].strip("-") or "source")
+            self.key = _unused_key(slugify(self.title)[: KEY_LENGTH - 8].strip("-") or "source")
         super().save(*args, **kwargs)
 
     def as_content(self):
-        """What an edition keeps of it, so that what readers saw stands even when this row changes."""
+        """Return the copy of this row that an edition stores, which later changes of the row do not affect."""
         return contents.Source(self.key, self.title, self.publisher, self.kind, self.address, self.archived)
 
 
 class Citation(NaturalKey):
-    """One point rests on one source: where in it, in which words, and when somebody last looked."""
+    """A link from a point to a source: the place in it, the quotation, and the date on which an editor read it."""
 
     NATURAL_KEY = ["point__question__collection__slug", "point__question__number", "point__key", "source__key", "place"]
 
@@ -113,8 +122,8 @@ class Citation(NaturalKey):
 
     def clean(self):
         self.place, self.quotation = contents.one_line(self.place), contents.one_line(self.quotation)
-        words = {"place": self.place, "quotation": self.quotation}
-        errors = {name: problem for name, text in words.items() if text and (problem := _problem(text))}
+        texts = {"place": self.place, "quotation": self.quotation}
+        errors = {name: problem for name, text in texts.items() if text and (problem := _problem(text))}
         if errors:
             raise ValidationError(errors)
 
@@ -126,9 +135,9 @@ def _problem(text):
     return seedfile.problem_with(text, seedfile.NUMBERED)
 
 
-def _free_key(wanted):
-    taken = set(Source.objects.filter(key__startswith=wanted).values_list("key", flat=True))
-    key, number = wanted, 2
+def _unused_key(base):
+    taken = set(Source.objects.filter(key__startswith=base).values_list("key", flat=True))
+    key, number = base, 2
     while key in taken:
-        key, number = f"{wanted}-{number}", number + 1
+        key, number = f"{base}-{number}", number + 1
     return key

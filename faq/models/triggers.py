@@ -1,8 +1,8 @@
-"""Rules that the database keeps by itself, whoever writes to it: editions are sealed, the log is only added to, and
-the content version rises with all that the public sees.
+"""Database triggers, which apply to every program that writes to the database.
 
-Installed after every `migrate` (see `faq.apps`), since on SQLite a migration that rebuilds a table drops its triggers.
-An update that changes nothing passes, so that a fixture can be loaded twice.
+They make editions, checks and log entries append-only, and increase the content version when public content changes.
+They are installed after every `migrate` (see `faq.apps`), because a migration that rebuilds a table on SQLite drops its
+triggers. An update that changes nothing is allowed, so that a fixture can be loaded twice.
 """
 
 from django.db import connections
@@ -10,17 +10,17 @@ from django.db import connections
 SEALED = {
     "faq_edition": "editions are sealed: they are never changed or deleted",
     "faq_check": "checks are sealed: they are never changed or deleted",
-    "faq_event": "the log is only ever added to: its entries are never changed or deleted",
+    "faq_event": "the log is append-only: its entries are never changed or deleted",
 }
-"""Tables with what the database says to whoever tries."""
+"""Append-only tables, with the error message of their triggers."""
 
 PUBLIC = {
-    # An editor's save changes the working copy, which nobody sees, so only some of the columns count.
+    # An editor's save changes only the working copy, which is not public.
     "faq_question": (
         "collection_id", "number", "live_id", "withdrawn_at", "withdrawn_because", "unconfirmed", "checked_on",
         "check_due",
     ),
-    # What is proposed is not public.
+    # `proposed` is not public.
     "faq_collection": ("slug", "title", "description", "jurisdiction", "language", "origin"),
     **dict.fromkeys(
         [
@@ -31,17 +31,17 @@ PUBLIC = {
         (),
     ),
 }  # fmt: skip
-"""Tables that public pages are made of, with the columns that count (none named: all)."""
+"""Tables that public pages show, with their public columns (empty: all columns)."""
 
-# Small steps of any size: see `ContentVersion`.
-_RAISE = """
+# The step is random: see `ContentVersion`.
+_INCREASE = """
 INSERT INTO faq_contentversion (id, version) VALUES (1, {step})
 ON CONFLICT (id) DO UPDATE SET version = faq_contentversion.version + excluded.version
 """
 
-# The row is locked for a moment at the end of the transaction, when nothing else is waited for: two people who publish
-# at once would else wait for each other, in a circle at worst. To get there, a transaction's first change leaves a row
-# of its own, whose deferred trigger takes it away again.
+# A deferred trigger updates the row at the end of the transaction. An earlier update would hold the row's lock for the
+# rest of the transaction, and simultaneous publications would wait for each other or deadlock. The first change in a
+# transaction therefore inserts a row of its own, and the deferred trigger on that row deletes it.
 _FUNCTIONS_OF_POSTGRESQL = f"""
 CREATE OR REPLACE FUNCTION faq_note_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -54,7 +54,7 @@ END $$;
 CREATE OR REPLACE FUNCTION faq_raise_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM faq_contentversion WHERE id = NEW.id;
-  {_RAISE.format(step="1 + floor(random() * 1000)::bigint")};
+  {_INCREASE.format(step="1 + floor(random() * 1000)::bigint")};
   RETURN NULL;
 END $$;
 DROP TRIGGER IF EXISTS faq_raise ON faq_contentversion;
@@ -65,8 +65,8 @@ DROP FUNCTION IF EXISTS faq_wait_for_leases() CASCADE;
 DROP FUNCTION IF EXISTS faq_ask_version();
 """  # noqa: S608
 
-# As text, since values can be equal and read differently: 1 and 1.00 in JSON are. (On SQLite, columns that compare as
-# equal hold the same bytes: JSON is text there, and the columns' types turn 1.0 into 1 before it is stored.)
+# Compare the text of the row, because equal values can have different text, such as 1 and 1.00 in JSON. (On SQLite,
+# equal columns have equal bytes: JSON is stored as text, and column types convert 1.0 to 1.)
 _SEAL_OF_POSTGRESQL = """
 CREATE OR REPLACE FUNCTION {table}_sealed() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION '{message}'; END $$;
@@ -80,7 +80,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION {table}_sealed();
 
 
 def install(using="default", **kwargs):
-    """Create the triggers in database `using`, if it has the tables (a receiver of `post_migrate`)."""
+    """Create the triggers of the tables that database `using` has. Connected to `post_migrate`."""
     connection = connections[using]
     tables = set(connection.introspection.table_names())
     for table in tables & SEALED.keys():
@@ -94,7 +94,7 @@ def install(using="default", **kwargs):
 
 
 def remove(using="default"):
-    """Take the seals away, so that tests can empty the tables."""
+    """Drop the append-only triggers, so that tests can empty the tables."""
     connection = connections[using]
     with connection.cursor() as cursor:
         for table in SEALED:
@@ -111,37 +111,39 @@ def _seal(connection, table):
         if connection.vendor != "sqlite":
             cursor.execute(_SEAL_OF_POSTGRESQL.format(table=table, message=SEALED[table]))
             return
-        described = connection.introspection.get_table_description(cursor, table)
-        differs = _differs(connection, [column.name for column in described], "IS NOT")
-        stop = f"BEGIN SELECT RAISE(ABORT, '{SEALED[table]}'); END"
-        # INSERT OR REPLACE deletes what is in its way, and no trigger hears of that.
-        rules = connection.introspection.get_constraints(cursor, table).values()
-        keys = [rule["columns"] for rule in rules if rule["unique"] or rule["primary_key"]]
-        same = " OR ".join(f"({_equals(connection, columns)})" for columns in keys)
-        there = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608
-        _make(cursor, f"{table}_no_replace", f"BEFORE INSERT ON {table} WHEN {there} {stop}")
-        _make(cursor, f"{table}_no_update", f"BEFORE UPDATE ON {table} WHEN {differs} {stop}")
-        _make(cursor, f"{table}_no_delete", f"BEFORE DELETE ON {table} {stop}")
+        columns = [column.name for column in connection.introspection.get_table_description(cursor, table)]
+        differs = _differs(connection, columns, "IS NOT")
+        abort = f"BEGIN SELECT RAISE(ABORT, '{SEALED[table]}'); END"
+        # INSERT OR REPLACE deletes conflicting rows without a delete trigger.
+        constraints = connection.introspection.get_constraints(cursor, table).values()
+        keys = [row["columns"] for row in constraints if row["unique"] or row["primary_key"]]
+        conflict = " OR ".join(f"({_equals(connection, columns)})" for columns in keys)
+        exists = f"EXISTS (SELECT 1 FROM {table} WHERE {conflict})"  # noqa: S608
+        _create_trigger(cursor, f"{table}_no_replace", f"BEFORE INSERT ON {table} WHEN {exists} {abort}")
+        _create_trigger(cursor, f"{table}_no_update", f"BEFORE UPDATE ON {table} WHEN {differs} {abort}")
+        _create_trigger(cursor, f"{table}_no_delete", f"BEFORE DELETE ON {table} {abort}")
 
 
 def _watch(connection, table):
-    """Raise the content version with each change of the table."""
+    """Create the triggers that increase the content version when the table changes."""
     columns = PUBLIC[table]
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            raised = f"BEGIN {_RAISE.format(step='1 + abs(random() % 1000)')}; END"
-            only = f"WHEN {_differs(connection, columns, 'IS NOT')}" if columns else ""
-            for act, when in {"INSERT": "", "UPDATE": only, "DELETE": ""}.items():
-                _make(cursor, f"{table}_public_{act.lower()}", f"AFTER {act} ON {table} {when} {raised}")
+            increase = f"BEGIN {_INCREASE.format(step='1 + abs(random() % 1000)')}; END"
+            changed = f"WHEN {_differs(connection, columns, 'IS NOT')}" if columns else ""
+            for operation, when in {"INSERT": "", "UPDATE": changed, "DELETE": ""}.items():
+                _create_trigger(
+                    cursor, f"{table}_public_{operation.lower()}", f"AFTER {operation} ON {table} {when} {increase}"
+                )
             return
-        noted = "EXECUTE FUNCTION faq_note_change()"
-        only = f"WHEN ({_differs(connection, columns, 'IS DISTINCT FROM')})" if columns else ""
-        whole = "INSERT OR DELETE OR TRUNCATE" + ("" if only else " OR UPDATE")
-        cursor.execute(f"CREATE OR REPLACE TRIGGER {table}_public AFTER {whole} ON {table} FOR EACH STATEMENT {noted}")
-        if only:
-            cursor.execute(
-                f"CREATE OR REPLACE TRIGGER {table}_public_update AFTER UPDATE ON {table} FOR EACH ROW {only} {noted}"
-            )
+        execute = "EXECUTE FUNCTION faq_note_change()"
+        changed = f"WHEN ({_differs(connection, columns, 'IS DISTINCT FROM')})" if columns else ""
+        operations = "INSERT OR DELETE OR TRUNCATE" + ("" if changed else " OR UPDATE")
+        timing = f"AFTER {operations} ON {table} FOR EACH STATEMENT"
+        cursor.execute(f"CREATE OR REPLACE TRIGGER {table}_public {timing} {execute}")
+        if changed:
+            timing = f"AFTER UPDATE ON {table} FOR EACH ROW {changed}"
+            cursor.execute(f"CREATE OR REPLACE TRIGGER {table}_public_update {timing} {execute}")
 
 
 def _differs(connection, columns, differs):
@@ -154,6 +156,6 @@ def _equals(connection, columns):
     return " AND ".join(f"{column} = NEW.{column}" for column in quoted)
 
 
-def _make(cursor, name, rule):
+def _create_trigger(cursor, name, definition):
     cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
-    cursor.execute(f"CREATE TRIGGER {name} {rule}")
+    cursor.execute(f"CREATE TRIGGER {name} {definition}")

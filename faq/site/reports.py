@@ -80,7 +80,7 @@ class ReportForm(forms.Form):
         self.data["token"] = new_token()
 
     def clean_text(self):
-        lines = seedfile.without_turning(self.cleaned_data["text"]).splitlines()
+        lines = seedfile.strip_direction_controls(self.cleaned_data["text"]).splitlines()
         text = "\n".join(line.strip() for line in lines)
         for line in text.splitlines():
             if line and (problem := seedfile.problem_with(line, seedfile.NUMBERED)):

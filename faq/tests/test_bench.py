@@ -14,7 +14,7 @@ def test_the_benchmark_generates_seed_files_that_can_be_imported(tmp_path):
     document = seedfile.parse(files[1].read_bytes())
     about = manifest.parse(files[1].with_suffix(".toml").read_bytes())
     assert len(document.questions) == 20 and not document.warnings
-    assert manifest.misfits(about, document) == ([], [])
+    assert manifest.mismatches(about, document) == ([], [])
 
 
 def test_the_benchmark_compares_the_median_ratio_with_the_aim():

@@ -102,7 +102,7 @@ def test_options_stand_in_for_a_manifest(site, tmp_path):
         (b"1. A?\nb\n3. C?\nd\n", None, "line 3: found “3. C?”. What would fit here: question 2"),
         (b"1. A?\n\xff\n", None, "line 2: found the byte 0xff, which is not UTF-8."),
         (b"1. A?\n" + b"x" * 30_000_000, None, "line 2: found a line of 30,000,000 characters"),
-        (LIBRARY.encode(), b"title = 3", "“title” is not a part of a manifest."),
+        (LIBRARY.encode(), b"title = 3", "“title” is not part of a manifest."),
         (LIBRARY.encode(), b'[collection]\ntitle="L"\n[[tags]]\nname="x"\nquestions=[8]', "names question 8, which"),
     ],
 )

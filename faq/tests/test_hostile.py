@@ -55,7 +55,7 @@ TURNING = [OVERRIDE, "\u202a", "\u202d", "\u2066", "\u2067", "\u2068", "\u2069",
 def test_a_seed_file_with_a_hidden_turn_of_direction_is_refused_in_words(turn):
     with pytest.raises(seedfile.SeedError) as error:
         seedfile.parse(f"1. Who?\nEverybody {turn}ydobon.\n")
-    assert f"U+{ord(turn):04X}, which nobody sees and which turns the direction of text" in str(error.value)
+    assert f"U+{ord(turn):04X}, which is invisible and changes the direction of text" in str(error.value)
     assert error.value.line == 2
 
 

@@ -40,23 +40,23 @@ def test_reads_a_manifest_that_fits():
     assert about.title == "Springfield library"
     assert about.topics == (manifest.Topic("cards", "Library cards", (1, 2, 3)),)
     assert about.tags == (manifest.Tag("visitor", (1,)),)
-    assert manifest.misfits(about, seedfile.parse(LIBRARY)) == ([], [])
+    assert manifest.mismatches(about, seedfile.parse(LIBRARY)) == ([], [])
 
 
 def test_names_questions_that_the_text_does_not_have():
     about = manifest.parse(GOOD.replace(b"[1, 2, 3]", b"[1, 2, 9]").replace(b"questions = [1]", b"questions = [7]"))
-    errors, warnings = manifest.misfits(about, seedfile.parse(LIBRARY))
+    errors, warnings = manifest.mismatches(about, seedfile.parse(LIBRARY))
     assert errors == [
         "Topic “cards” names question 9, which the text does not have.",
         "Tag “visitor” names question 7, which the text does not have.",
     ]
-    assert warnings == ["Question 3 stands in no topic."]
+    assert warnings == ["Question 3 is in no topic."]
 
 
 def test_names_quotations_that_the_questions_do_not_say():
     about = manifest.parse(GOOD.replace(b"Three weeks", b"Four weeks"))
-    _, warnings = manifest.misfits(about, seedfile.parse(LIBRARY))
-    assert warnings == ["A note quotes “Four weeks”, which its questions do not say."]
+    _, warnings = manifest.mismatches(about, seedfile.parse(LIBRARY))
+    assert warnings == ["A note quotes “Four weeks”, which its questions do not contain."]
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_names_quotations_that_the_questions_do_not_say():
         (b"[collection]\n", ["[collection] needs “title” as text on one line."]),
         (b"\xff", ["The file is not UTF-8. Save it with that encoding."]),
         (b"[collection]\ntitle = 3", ["[collection] needs “title” as text on one line."]),
-        (b'[collection]\ntitle = "a"\ncolour = "b"', ["[collection] has “colour”, which means nothing there."]),
-        (b'topic = 1\n[collection]\ntitle = "a"', ["“topic” is not a part of a manifest."]),
+        (b'[collection]\ntitle = "a"\ncolour = "b"', ["[collection] has an unknown key “colour”."]),
+        (b'topic = 1\n[collection]\ntitle = "a"', ["“topic” is not part of a manifest."]),
         (b'topics = 1\n[collection]\ntitle = "a"', ["“topics” must be written as [[topics]]."]),
         (
             b'[collection]\ntitle = "a"\n[[tags]]\nname = "x"\nquestions = ["1"]',
@@ -81,7 +81,7 @@ def test_names_quotations_that_the_questions_do_not_say():
         ),
         (
             b'[collection]\ntitle = "a"\n[[tags]]\nname = "x"\n[[tags]]\nname = "X"',
-            ["The tag “x” stands twice."],
+            ["The tag “x” occurs twice."],
         ),
     ],
 )
@@ -97,6 +97,6 @@ def test_says_where_the_file_is_not_toml():
 @pytest.mark.parametrize("path", sorted(SEEDS.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_manifests_in_the_repository_fit_their_texts(path):
     about = manifest.parse(path.read_bytes())
-    assert manifest.misfits(about, seedfile.parse(path.with_suffix(".txt").read_bytes())) == ([], [])
+    assert manifest.mismatches(about, seedfile.parse(path.with_suffix(".txt").read_bytes())) == ([], [])
     tagged = {number for tag in about.tags for number in tag.questions}
     assert tagged == set(range(1, 21))

@@ -194,7 +194,7 @@ DOUBTFUL = {
     "1. Who?|1. All.|2. When?|3. Where?|Here.":
         [WARNING.format(3, "2. When?", ASKING_POINT, "question 2 has no answer"), GAP_AT_4],
     "1. Who?|1. All.|2. Where?|Here.|2. When?|Now.":
-        [WARNING.format(3, "2. Where?", ASKING_POINT, "question 2 stands twice")],
+        [WARNING.format(3, "2. Where?", ASKING_POINT, "question 2 occurs twice")],
     "1. Who?|1. All.|2. Where?|Here.|3. Most.|– a|4. Some.|– b":
         [WARNING.format(3, "2. Where?", ASKING_POINT, "the questions after number 2 are out of order")],
     "1. Who?|1. All.|2. Hours|Nine.|3. Where?|Here.":
@@ -204,7 +204,7 @@ DOUBTFUL = {
     "1. Cards|1. Free.|2. Lanes|Wide.":
         [WARNING.format(3, "2. Lanes", "point 2 of question 1, although it could be a question", "end it with “?”")],
     "1. Who?|All.|1. Where?|Here.":
-        [WARNING.format(3, "1. Where?", "point 1 of question 1, although it asks", "question 1 stands twice")],
+        [WARNING.format(3, "1. Where?", "point 1 of question 1, although it asks", "question 1 occurs twice")],
 }  # fmt: skip
 
 
@@ -242,8 +242,8 @@ REFUSED = [
     ("1. A?\n1. b\n2. c\n4. d\n", 4, "“4. d”", GAP.format("2, point 3", 2)),
     ("1. A?\nb\n2. C?\nd\n2. E?\nf", 5, "“2. E?”", TAKEN.format(3, 2)),
     ("1. A?\nb\n0. C?\nd", 3, "“0. C?”", TAKEN.format(2, 1)),
-    ("1. A?\nb\n1. A?\nc", 3, "“1. A?” again", "It stands in line 1 already: remove one of them."),
-    ("1. A?\n1. b\n2. C?\nd\n2. C?\ne", 5, "“2. C?” again", "It stands in line 3 already: remove one of them."),
+    ("1. A?\nb\n1. A?\nc", 3, "“1. A?” again", "It is in line 1 already: remove one of them."),
+    ("1. A?\n1. b\n2. C?\nd\n2. C?\ne", 5, "“2. C?” again", "It is in line 3 already: remove one of them."),
     ("1. A?\n2. C?\nd", 2, "“2. C?”, but question 1 (line 1) has no answer yet", BETWEEN),
     ("1. A?\nb\n\n2. C?\n\n", 4, "“2. C?”, the last line", "Question 2 still needs an answer."),
     # The gap is where a question was taken for a point, not where that led to; but only if the two belong together.

@@ -74,7 +74,7 @@ def _citations(point):
 def fingerprint(question):
     """Return a digest of everything that a question's editing page shows: working copy, labels and check interval.
 
-    A form contains the fingerprint from when it was opened. If it differs at the save, another editor saved meanwhile."""
+    A form contains the fingerprint from its opening. If it differs at the save, another editor saved meanwhile."""
     other_fields = [
         sorted(question.topics.values_list("slug", flat=True)),
         sorted(question.tags.values_list("name", flat=True)),

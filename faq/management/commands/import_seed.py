@@ -92,7 +92,7 @@ class Command(BaseCommand):
             raise CommandError(f"--{next(iter(given))} is for files without a manifest. Change {path} instead.")
         try:
             about = manifest.parse(path.read_bytes())
-            errors, warnings = manifest.misfits(about, document)
+            errors, warnings = manifest.mismatches(about, document)
             if errors:
                 raise manifest.ManifestError(errors)
         except manifest.ManifestError as error:
