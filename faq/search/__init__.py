@@ -1,23 +1,23 @@
-"""Search in the reader's own words, over what is public.
+"""Full-text search in public answers.
 
-    reading, stemming   text to words, folded; queries to words, phrases, exclusions          pure
-    typos, ranking      the nearest known word; how well a text fits: the only weights        pure
-    highlight           words marked in a text, as safe HTML                                  pure
-    synonyms            what editors noted that readers' words mean
-    indexing, following what is indexed, and what keeps it in line
-    rebuilding          the index made anew, and what differs
-    sqlite, postgres    candidates from the database's own full-text index
-    planning            from a query to what the index is asked
-    finding             one search, from words to ordered questions with their passages
-    missed              words that found nothing, for the editors
-    errors              the error if the full-text index is missing or damaged
+    query_parser, stemming  split and normalize text; parse queries                   no database
+    typos, ranking          correct misspelled words; score texts with field weights  no database
+    highlight               mark words in a text as safe HTML                         no database
+    synonyms                the editors' synonyms
+    indexing, signals       build index rows, and update them when rows change
+    rebuilding              rebuild the index, or compare it with the public content
+    sqlite, postgres        find candidates in the full-text index of the database
+    planning                convert a query to conditions for the full-text index
+    search                  run one search: ordered questions with passages
+    zero_results            searches without results, for editors
+    errors                  the error for a missing or damaged index
 
-Nothing is imported here before it is asked for: the pure modules must stay so, and the models use one of them.
+The package imports its modules lazily, because `faq.models` uses one of them.
 """
 
 
 def index(questions):
-    """Bring the index in line with the live editions of `questions` (rows with `live` at hand)."""
+    """Update the index rows of `questions`. Load them with `live`."""
     from . import indexing
 
     indexing.index(questions)

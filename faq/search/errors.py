@@ -1,4 +1,4 @@
-"""The error that reading or writing the full-text index raises if the index is missing or damaged."""
+"""The error for a missing or damaged full-text index."""
 
 from contextlib import contextmanager
 
@@ -6,12 +6,12 @@ from django.db import DatabaseError
 
 
 class IndexBroken(DatabaseError):
-    """The full-text index is missing or damaged. `manage.py migrate` and `rebuild_search` make it again."""
+    """The full-text index is missing or damaged. Run `manage.py migrate` and `manage.py rebuild_search`."""
 
 
 @contextmanager
 def index_errors():
-    """Raise `IndexBroken` for errors in this block that say that a table, column or index is missing or damaged."""
+    """Convert database errors about a missing or damaged table, column or index to `IndexBroken`."""
     try:
         yield
     except DatabaseError as error:

@@ -1,8 +1,7 @@
-"""What search finds: the live editions by their words, kept in line with what is public.
+"""Build the search index from live editions, and from the tags and topics of public questions.
 
-`index` is called by `publishing` in the transaction that makes something public; `following` calls it when tags and
-topics change and when a fixture is loaded. Nothing but live editions, and the tags and topics of public questions, is
-ever read here.
+`publishing` calls `index` in its transaction; `signals` calls it when tags and topics change, and when a fixture is
+loaded. This module never reads a working copy.
 """
 
 from collections import Counter, defaultdict
@@ -17,36 +16,37 @@ from . import query_parser, typos
 from .errors import index_errors
 from .stemming import stem
 
-BATCH = 500
+BATCH_SIZE = 500
 FIELDS = ("title", "short", "labels", "found_by", "points")
 MAX_TEXT = 200_000
-"""Of one field, in characters: PostgreSQL takes at most a megabyte of words for one row."""
+"""Characters of one field. A `tsvector` of PostgreSQL is limited to one megabyte."""
 
 
 @index_errors()
 @transaction.atomic(savepoint=False)
 def index(questions):
-    """Bring the index in line with the live editions of `questions` (rows with `live` at hand)."""
+    """Update the index rows of `questions`. Load them with `live`. Removes questions that are not public."""
     questions = list(questions)
-    for start in range(0, len(questions), BATCH):
-        _index(questions[start : start + BATCH])
+    for start in range(0, len(questions), BATCH_SIZE):
+        _index(questions[start : start + BATCH_SIZE])
 
 
 def index_ids(ids):
-    """The same for the public ones among questions that are known by their ids."""
-    index(held(Question.objects.public().filter(pk__in=ids)))
+    """Update the index rows of the public questions with these ids."""
+    index(locked(Question.objects.public().filter(pk__in=ids)))
 
 
-def held(questions):
-    """The queryset with the live editions, held until the transaction ends: who indexes last has seen what is last.
+def locked(questions):
+    """Lock a queryset of questions until the transaction ends, and yield them with `live`.
 
-    First the lock, then the rows: see `working_copy.locked`."""
+    The lock makes simultaneous updates of the index sequential, so that the last one sees the latest rows. See
+    `working_copy.locked` for the order of lock and read."""
     keys = questions.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk", flat=True)
     yield from Question.objects.filter(pk__in=list(keys)).select_related("live").order_by("pk")
 
 
-def entry(question, found_by):
-    """The unsaved `SearchText` of a question with a live edition, found also by these words of tags and topics."""
+def build_text(question, found_by):
+    """Return the unsaved `SearchText` of a public question. `found_by` are the texts of its tags and topics."""
     content = question.live.content
     texts = {
         "title": [content.question],
@@ -55,19 +55,19 @@ def entry(question, found_by):
         "found_by": sorted(found_by),
         "points": [contents.said(block) for block in content.blocks],
     }
-    read = {name: [query_parser.words(line) for line in lines] for name, lines in texts.items()}
-    every = {word for lines in read.values() for line in lines for word in line}
-    stemmed = {name: "\n".join(" ".join(map(stem, line)) for line in lines) for name, lines in read.items()}
+    tokens = {name: [query_parser.words(line) for line in lines] for name, lines in texts.items()}
+    distinct = {word for lines in tokens.values() for line in lines for word in line}
+    stemmed = {name: "\n".join(" ".join(map(stem, line)) for line in lines) for name, lines in tokens.items()}
     return SearchText(
         question=question,
         edition=question.live,
-        words=" ".join(sorted(every)),
+        words=" ".join(sorted(distinct)),
         **{name: text[:MAX_TEXT] for name, text in stemmed.items()},
     )
 
 
-def entries(questions):
-    """The unsaved `SearchText`s of questions with live editions."""
+def build_texts(questions):
+    """Return the unsaved `SearchText` objects of public questions."""
     names = defaultdict(set)
     ids = [question.pk for question in questions]
     for pk, name in QuestionTag.objects.filter(content_object__in=ids).values_list("content_object", "tag__name"):
@@ -75,63 +75,67 @@ def entries(questions):
     topics = Question.topics.through.objects.filter(question__in=ids)
     for pk, *words in topics.values_list("question", "topic__name", "topic__description"):
         names[pk].update(words)
-    return [entry(question, names[question.pk]) for question in questions]
+    return [build_text(question, names[question.pk]) for question in questions]
 
 
 def _index(questions):
     ids = [question.pk for question in questions]
     before = dict(SearchText.objects.filter(question__in=ids).values_list("question", "words"))
-    new = entries([question for question in questions if question.live_id])
-    gone = before.keys() - {row.question_id for row in new}
-    if gone:
-        SearchText.objects.filter(question__in=gone).delete()
+    new = build_texts([question for question in questions if question.live_id])
+    removed = before.keys() - {row.question_id for row in new}
+    if removed:
+        SearchText.objects.filter(question__in=removed).delete()
     SearchText.objects.bulk_create(
         new, update_conflicts=True, unique_fields=["question"], update_fields=["edition", "words", *FIELDS]
     )
-    _count(before.values(), [row.words for row in new])
+    _update_counts(before.values(), [row.words for row in new])
 
 
-def _count(before, after):
-    """Note which words went with the texts `before` and came with the texts `after`."""
+def _update_counts(before, after):
+    """Insert the differences in word counts between the texts `before` and `after`."""
     questions, firsts = Counter(), Counter()
-    for note, texts in ((Counter.subtract, before), (Counter.update, after)):
+    for change, texts in ((Counter.subtract, before), (Counter.update, after)):
         for words, first_words in map(countable, texts):
-            note(questions, words)
-            note(firsts, first_words)
+            change(questions, words)
+            change(firsts, first_words)
     changed = [word for word in questions if questions[word] or firsts[word]]
     insert_words((word, stem(word), questions[word], firsts[word]) for word in changed)
     note_keys({word for word in changed if questions[word] > 0 and word})
 
 
 def insert_words(counts):
-    """Add rows of (word, stem, questions, firsts)."""
+    """Insert `SearchWord` rows from (word, stem, questions, firsts)."""
     names = ("word", "stem", "questions", "firsts")
-    SearchWord.objects.bulk_create((SearchWord(**dict(zip(names, row, strict=True))) for row in counts), BATCH)
+    SearchWord.objects.bulk_create((SearchWord(**dict(zip(names, row, strict=True))) for row in counts), BATCH_SIZE)
 
 
 def countable(text):
-    """The words of an indexed text with an empty one for the text, and those that are the first with their stem."""
+    """Return the words to count in an indexed text, and the subset with one word for each stem.
+
+    The empty word in both counts the text itself."""
     words = ["", *text.split()]
-    backwards = words[::-1]
-    return words, set(dict(zip(map(stem, backwards), backwards, strict=True)).values())
+    first_by_stem = {stem(word): word for word in reversed(words)}
+    return words, set(first_by_stem.values())
 
 
 def note_keys(words):
-    """Let these words be found where they are mistyped."""
-    known = set()
+    """Insert the missing `SearchKey` rows of these words."""
+    existing = set()
     words = sorted(words)
-    for start in range(0, len(words), BATCH):
-        known.update(
-            SearchKey.objects.filter(word__in=words[start : start + BATCH]).values_list("word", flat=True).distinct()
+    for start in range(0, len(words), BATCH_SIZE):
+        existing.update(
+            SearchKey.objects.filter(word__in=words[start : start + BATCH_SIZE])
+            .values_list("word", flat=True)
+            .distinct()
         )
     SearchKey.objects.bulk_create(
-        (SearchKey(key=key, word=word) for word in words if word not in known for key in sorted(typos.keys(word))),
-        BATCH,
+        (SearchKey(key=key, word=word) for word in words if word not in existing for key in sorted(typos.keys(word))),
+        BATCH_SIZE,
     )
 
 
 def frequencies(stems):
-    """In how many indexed questions each of these stems stands, and how many there are: ``{stem: int}, int``."""
-    found = SearchWord.objects.filter(stem__in=["", *stems]).values_list("stem").annotate(Sum("firsts"))
-    counts = {root: count for root, count in found if count > 0}
+    """Return the number of indexed questions for each stem, and in total: ``{stem: int}, int``."""
+    rows = SearchWord.objects.filter(stem__in=["", *stems]).values_list("stem").annotate(Sum("firsts"))
+    counts = {root: count for root, count in rows if count > 0}
     return counts, counts.pop("", 0)

@@ -1,4 +1,4 @@
-"""From a query to what the index is asked: synonyms, how rare each word is, words that somebody mistyped."""
+"""Convert a query to a plan with synonyms and word frequencies, correct it, and convert it to index conditions."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -6,80 +6,85 @@ from itertools import pairwise
 from faq.models import SearchKey
 
 from . import indexing, query_parser, synonyms, typos
-from .ranking import SYNONYM, TITLE, Plan, Term, fair
+from .ranking import SYNONYM, TITLE, Plan, Term, limit_synonyms
 from .stemming import stem
 
-MOST_TYPOS = 8
-"""Words of one query that are looked up among near ones. Whoever needs more has typed no words."""
-MOST_NEAR = 2000
+MAX_CORRECTIONS = 8
+"""Words of one query for which corrections are looked up."""
+MAX_SIMILAR_WORDS = 2000
+"""Indexed words that are compared for a correction."""
 
 
 def plan(query):
-    """The query's words with what editors noted for them, and how rare each one is."""
+    """Return the `Plan` of a query: its words with synonyms, and their frequencies in the index."""
     choices = {word: [(1.0, (stem(word),))] for word in query.subjects}
     for group, meanings in synonyms.meanings(query.words):
-        if len(group) > 1 or group[0] in choices:  # not for a stop word alone
+        if len(group) > 1 or group[0] in choices:  # a stop word alone has no synonyms
             choices.setdefault(" ".join(group), []).extend((SYNONYM, roots) for roots in meanings)
-    counts, total = indexing.frequencies({root for some in choices.values() for _, roots in some for root in roots})
+    counts, total = indexing.frequencies(
+        {root for options in choices.values() for _, roots in options for root in roots}
+    )
     made = Plan(
-        terms=tuple(Term(word, tuple(some)) for word, some in choices.items() if some),
+        terms=tuple(Term(word, tuple(options)) for word, options in choices.items() if options),
         pairs=tuple(dict.fromkeys(pairwise(map(stem, query.subjects)))),
         phrases=tuple(tuple(map(stem, phrase)) for phrase in query.phrases),
         without=tuple(tuple(map(stem, words)) for words in query.without),
         counts=counts,
         total=total,
     )
-    return replace(made, terms=tuple(fair(made, term) for term in made.terms))
+    return replace(made, terms=tuple(limit_synonyms(made, term) for term in made.terms))
 
 
-def corrections(query, made):
-    """For each word that neither the index nor a synonym has, the nearest one that is there: ``{typed: meant}``."""
-    unknown = [word for word in query.subjects if stem(word) not in made.counts and not word.isdigit()]
+def corrections(query, plan):
+    """Return the most similar known words for unknown words: ``{typed: correction}``."""
+    unknown = [word for word in query.subjects if stem(word) not in plan.counts and not word.isdigit()]
     if not unknown:
         return {}
-    noted = {word for group, _ in synonyms.meanings(query.words) for word in group}
-    unknown = [word for word in unknown if word not in noted][:MOST_TYPOS]
+    with_synonym = {word for group, _ in synonyms.meanings(query.words) for word in group}
+    unknown = [word for word in unknown if word not in with_synonym][:MAX_CORRECTIONS]
     keys = {key for word in unknown for key in typos.keys(word)}
     if not keys:
         return {}
-    words = set(SearchKey.objects.filter(key__in=keys).values_list("word", flat=True)[:MOST_NEAR])
-    noted = synonyms.near(keys)
-    counts, _ = indexing.frequencies({*map(stem, words), *(root for roots in noted.values() for root in roots)})
-    near = {word: 0 for word, roots in noted.items() if counts.keys() & roots}
-    near |= {word: counts[stem(word)] for word in words if stem(word) in counts}
-    found = {word: typos.nearest(word, near) for word in unknown}
-    return {word: meant for word, meant in found.items() if meant}
+    words = set(SearchKey.objects.filter(key__in=keys).values_list("word", flat=True)[:MAX_SIMILAR_WORDS])
+    similar_synonyms = synonyms.near(keys)
+    counts, _ = indexing.frequencies(
+        {*map(stem, words), *(root for roots in similar_synonyms.values() for root in roots)}
+    )
+    known = {word: 0 for word, roots in similar_synonyms.items() if counts.keys() & roots}
+    known |= {word: counts[stem(word)] for word in words if stem(word) in counts}
+    found = {word: typos.nearest(word, known) for word in unknown}
+    return {word: correction for word, correction in found.items() if correction}
 
 
-def corrected(query, change):
-    """The query with other words in place of mistyped ones."""
+def corrected(query, corrections):
+    """Return the query with the corrections applied."""
     return query_parser.Query(
-        tuple(dict.fromkeys(change.get(word, word) for word in query.words)),
-        tuple(tuple(change.get(word, word) for word in phrase) for phrase in query.phrases),
+        tuple(dict.fromkeys(corrections.get(word, word) for word in query.words)),
+        tuple(tuple(corrections.get(word, word) for word in phrase) for phrase in query.phrases),
         query.without,
     )
 
 
-def conditions(made, engine, looked_at):
-    """What to ask the engine for, the most promising first, until there are enough candidates.
+def conditions(plan, engine, looked_at):
+    """Yield conditions for the full-text index, the most selective first, until the caller has enough candidates.
 
-    One condition that any of the rare words stands there is enough, as long as few texts fulfil it (`looked_at`)."""
-    if made.phrases:
-        yield engine.all_of([engine.words(phrase) for phrase in made.phrases])
+    If the rare words occur in at most `looked_at` texts, one condition for any of them is enough."""
+    if plan.phrases:
+        yield engine.all_of([engine.words(phrase) for phrase in plan.phrases])
         return
-    stems = made.stems
+    stems = plan.stems
     if not stems:
         return
-    few, count = [stems[0]], made.counts[stems[0]]
+    few, count = [stems[0]], plan.counts[stems[0]]
     for root in stems[1:]:
-        count += made.counts[root]
+        count += plan.counts[root]
         if count > looked_at:
             break
         few.append(root)
-    if made.counts[stems[0]] <= looked_at:
+    if plan.counts[stems[0]] <= looked_at:
         yield engine.any_of([engine.words([root]) for root in few])
         return
-    # Every word is in very many texts. Those that have several come first, then those whose question has one.
+    # Every word occurs in many texts: prefer texts with several words, then texts with a word in the question.
     for together in (stems[:4], stems[:2]):
         if len(together) > 1:
             yield engine.all_of([engine.words([root]) for root in together])

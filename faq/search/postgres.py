@@ -1,11 +1,12 @@
-"""Finding candidates with PostgreSQL's full-text search.
+"""Find candidates with PostgreSQL's full-text search.
 
-A generated column of `faq_searchtext` holds the words with their weights, and a GIN index on it is all that is asked;
-but for titles, which have a small index of their own: a GIN index knows no weights, so what has a common word in its
-title would be looked for in all texts that have it anywhere.
-The words are folded and stemmed before they are stored (see `reading` and `stemming`) and mistyped ones are found by
-`typos`, so neither `unaccent` nor `pg_trgm` is needed: the site's database user may be one that creates no extension.
-The configuration “simple” takes words as they are."""
+`install` adds a generated `tsvector` column with weights to `faq_searchtext`, and a GIN index on it. A GIN index
+stores no weights, so a search for a common word in titles would read every text with that word; titles therefore have
+an index of their own.
+
+Words are normalized and stemmed before they are stored (see `query_parser` and `stemming`), and `typos` corrects
+misspelled words. The text search configuration is therefore “simple”, and the database user needs no permission to
+create the extensions `unaccent` and `pg_trgm`."""
 
 from contextlib import contextmanager
 
@@ -14,7 +15,7 @@ from django.db import connection, transaction
 from .ranking import FOUND_BY, LABELS, POINTS, SHORT, TITLE, WEIGHTS
 
 OUTER_ID = "faq_searchtext.question_id"
-"""The question's id, for a condition within `candidates`."""
+"""The SQL name of the question's id, for the argument `within` of `candidates`."""
 
 _CLASSES = {TITLE: "A", SHORT: "B", LABELS: "B", FOUND_BY: "C", POINTS: "D"}
 _IN_TITLE = f":{_CLASSES[TITLE]}"  # stems have no colon
@@ -37,7 +38,7 @@ def install(cursor):
 
 
 def refill(cursor):
-    """Nothing to do: the database keeps the column itself."""
+    """Do nothing: PostgreSQL updates the generated column."""
 
 
 def in_line(cursor):
@@ -47,9 +48,9 @@ def in_line(cursor):
 
 
 def words(stems, column=None):
-    """The condition that these stems stand side by side. (Stems are letters and digits alone.)
+    """Return the condition that these stems are adjacent, in one column or anywhere. (Stems are alphanumeric.)
 
-    What asks for titles must not be joined with what asks for other texts, too."""
+    Do not combine a condition on the title with conditions on other columns."""
     weight = f":{_CLASSES[column]}" if column else ""
     return "(" + " <-> ".join(f"'{word}'{weight}" for word in stems) + ")"
 
@@ -63,17 +64,17 @@ def any_of(conditions):
 
 
 def candidates(condition, within, limit, looked_at):
-    """Ids of at most `limit` questions that fulfil the condition, the best by `ts_rank` first, among `looked_at`.
+    """Return the ids of at most `limit` questions that match, sorted by `ts_rank`; at most `looked_at` are ranked.
 
-    `within` is None or (SQL, parameters) of a condition on `OUTER_ID`."""
-    also, parameters = within or ("true", [])
+    `within` is None or (SQL, parameters) of an additional condition on `OUTER_ID`."""
+    extra, parameters = within or ("true", [])
     anywhere = condition.replace(_IN_TITLE, "")
-    place = "vector" if anywhere == condition else _TITLE
+    vector = "vector" if anywhere == condition else _TITLE
     weights = ", ".join(str(WEIGHTS[name] / WEIGHTS[TITLE]) for name in (POINTS, FOUND_BY, LABELS, TITLE))
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT question_id FROM (SELECT question_id, vector FROM faq_searchtext "  # noqa: S608
-            f"WHERE {place} @@ to_tsquery('simple', %s) AND {also} LIMIT %s) AS found "
+            f"WHERE {vector} @@ to_tsquery('simple', %s) AND {extra} LIMIT %s) AS found "
             f"ORDER BY ts_rank('{{{weights}}}', vector, to_tsquery('simple', %s)) DESC, question_id LIMIT %s",
             [anywhere, *parameters, looked_at, condition, limit],
         )
@@ -82,7 +83,7 @@ def candidates(condition, within, limit, looked_at):
 
 @contextmanager
 def impatient():
-    """Let a write fail soon that would have to wait for another one."""
+    """Let a write in this block fail after 100 ms instead of waiting for a lock."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = 100")
         yield

@@ -1,8 +1,8 @@
-"""Reads what people type, and the texts that it is compared with: words, folding, phrases, what to leave out. Pure.
+"""Parse queries, and split texts into normalized words.
 
-    will they tell “la migra” -bond     words will, they, tell, la, migra; the phrase (la migra); without (bond)
+    will they tell “la migra” -bond     words will, they, tell, la, migra; phrase (la migra); without (bond)
 
-Everything that is not a quoted phrase or a word with a minus in front is plain text, so any input can be read.
+Only quoted phrases and a leading minus have a meaning. All other input is plain text, so every query is valid.
 """
 
 import re
@@ -14,10 +14,10 @@ from functools import lru_cache
 from .stemming import stem
 
 MAX_LENGTH = 1000
-"""Of what somebody typed, in characters. What comes after is not read."""
+"""Characters of a query. The rest is ignored."""
 MAX_WORDS = 40
 MAX_LETTERS = 40
-"""Of a word. No database's index takes words of any length."""
+"""Characters of a word. The indexes of both databases limit the length of words."""
 
 # A word: letters and digits with the accents that stand on them, and apostrophes between.
 _WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+(?:['’‘ʼ´`](?:[^\W_]|[\u0300-\u036f])+)*")
@@ -25,8 +25,8 @@ _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»＂", '"'))
 _PIECE = re.compile(r'(?P<minus>(?<!\S)-(?=[\w"]))?(?:"(?P<phrase>[^"]*)"|(?P<plain>[^\s"]+))')
 _POSSESSIVE = re.compile(r"['’‘ʼ´`]s$", re.IGNORECASE)
 
-# Words that say nothing about the subject: articles, pronouns, question words, and verbs that every question has.
-# No word is in it that means something else in the other language (“son”, “sin”, “once”).
+# English and Spanish stop words: articles, pronouns, question words, and verbs that occur in most questions. The list
+# contains no word with another meaning in the other language (“son”, “sin”, “once”).
 _STOP = """
 a about actually after again all already also always am an and any anybody anyone anything are as at back be because
 been before being both but by can cannot cant come comes could did didnt do does doesnt doing done dont else even ever
@@ -51,7 +51,7 @@ STOP = frozenset(_STOP.split())
 
 @dataclass(frozen=True)
 class Query:
-    """What somebody asked: `words` in order and once each, folded; `phrases` and `without` as tuples of words."""
+    """A parsed query: distinct normalized `words` in order; `phrases` and `without` (exclusions) as tuples of words."""
 
     words: tuple[str, ...] = ()
     phrases: tuple[tuple[str, ...], ...] = ()
@@ -62,16 +62,16 @@ class Query:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """The words that say something; all of them where none does (“what is it?”)."""
+        """The words without stop words, or all words if there are only stop words (“what is it?”)."""
         return tuple(word for word in self.words if word not in STOP) or self.words
 
     def plain(self) -> "Query":
-        """The same words without any condition on them."""
+        """Return the same words without phrases and exclusions."""
         return Query(self.words)
 
 
 def read(text: str) -> Query:
-    """The query in what somebody typed. A minus counts only beside words that are wanted."""
+    """Parse a query. Exclusions alone are read as plain words."""
     text = text[:MAX_LENGTH].translate(_QUOTES)
     wanted: list[str] = []
     phrases, without = [], []
@@ -86,28 +86,28 @@ def read(text: str) -> Query:
             if piece["phrase"] and len(found) > 1:
                 phrases.append(found)
     if not wanted:
-        return Query(_once(word for group in without for word in group))
-    return Query(_once(wanted), tuple(dict.fromkeys(phrases)), tuple(dict.fromkeys(without)))
+        return Query(_unique(word for group in without for word in group))
+    return Query(_unique(wanted), tuple(dict.fromkeys(phrases)), tuple(dict.fromkeys(without)))
 
 
 def words(text: str) -> list[str]:
-    """All words of a text, folded, in order."""
+    """Return the normalized words of a text, in order."""
     found = [_fold(word) if len(word) <= MAX_LETTERS else fold(word) for word in _WORD.findall(text)]
     return found if all(found) else list(filter(None, found))
 
 
-def places(text: str) -> list[tuple[str, int, int]]:
-    """All words of a text, folded, each with where it begins and ends."""
+def positions(text: str) -> list[tuple[str, int, int]]:
+    """Return (normalized word, start, end) for each word of a text."""
     found = ((fold(match[0]), match.start(), match.end()) for match in _WORD.finditer(text))
     return [(word, start, end) for word, start, end in found if word]
 
 
 def fold(word: str) -> str:
-    """Lower case, without accents, apostrophes and 's, so that what looks the same is the same. May become empty."""
+    """Normalize a word: lower case, without accents, apostrophes and 's. The result may be empty."""
     return _fold(word) if len(word) <= MAX_LETTERS else _fold.__wrapped__(word)
 
 
-@lru_cache(maxsize=20_000)  # of usual words: they come again and again
+@lru_cache(maxsize=20_000)
 def _fold(word: str) -> str:
     if word.isascii() and word.isalnum():
         return word.lower()[:MAX_LETTERS]
@@ -116,9 +116,9 @@ def _fold(word: str) -> str:
 
 
 def stems(text: str) -> list[str]:
-    """All words of a text by their stems, in order."""
+    """Return the stems of the words of a text, in order."""
     return [stem(word) for word in words(text)]
 
 
-def _once(found: Iterable[str]) -> tuple[str, ...]:
+def _unique(found: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))[:MAX_WORDS]

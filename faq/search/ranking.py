@@ -1,7 +1,7 @@
-"""How well an indexed text answers a query: the weights of both databases, in one place. Pure.
+"""Score indexed texts for a query, with the same weights on both databases.
 
-The database finds the candidates; what is counted here decides their order. A word weighs by how rare it is, and by
-where it stands; words that stand together as they were asked weigh more, and so does a single point that has them all.
+The database finds candidates, and `score` sorts them. The score of a word depends on its rarity and its fields. Words
+that are adjacent in both query and text, and a point that contains many of the words, increase the score.
 """
 
 from dataclasses import dataclass, field
@@ -11,26 +11,27 @@ from math import log
 TITLE, SHORT, LABELS, FOUND_BY, POINTS = "title", "short", "labels", "found_by", "points"
 WEIGHTS = {TITLE: 12.0, SHORT: 5.0, LABELS: 3.0, FOUND_BY: 2.0, POINTS: 1.0}
 SATURATION = 3.0
-"""What a word may weigh at most grows slowly above this: ten times is not ten times as good as once."""
+"""The field weight at which a word has half of its maximum score: ten occurrences are not ten times as good as one."""
 EVENNESS = 0.7
-"""Below 1, a word that only one text has by chance drowns the others less."""
+"""Exponent of the rarity. Values below 1 limit the influence of very rare words."""
 SYNONYM = 0.7
+"""Weight of a synonym, relative to the typed word."""
 OTHERS = 0.2
-"""For the other synonyms of a word that stand in the text as well, as a part of what they weigh."""
+"""Factor for further synonyms of the same word in the text."""
 TOGETHER = 0.5
-"""For two words side by side, as a part of what the rarer of them weighs."""
+"""Bonus for two adjacent words, as a factor of the rarity of the more frequent one."""
 ONE_POINT = 0.1
-"""For the point that has most, as a part of the weight of its words."""
+"""Bonus for the best point, as a factor of its score."""
 SHORT_ENOUGH = {TITLE: 8, POINTS: 80}
 DAMPING = {TITLE: 0.6, POINTS: 0.5}
-"""Words of a text that count in full. Of two longer ones with the same words, the shorter one is more about them."""
+"""The weight of a field decreases with this exponent if the field has more than `SHORT_ENOUGH` words."""
 FLOOR = 0.2
-"""Less than this part of the best is no result."""
+"""Results with a lower score, relative to the best one, are dropped."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """One word or group of words of the query: `choices` as (weight, stems), any of which will do."""
+    """One word or group of words of the query. `choices` are alternatives as (weight, stems)."""
 
     word: str
     choices: tuple
@@ -38,10 +39,10 @@ class Term:
 
 @dataclass(frozen=True)
 class Plan:
-    """A query as it is compared with the index.
+    """A query that is prepared for the index.
 
-    `phrases` must stand in the text, `without` must not (tuples of stems); `counts` says in how many of `total` texts
-    each stem stands."""
+    A text must contain all `phrases` and none of `without` (tuples of stems). `counts` maps each stem to its number of
+    texts, of `total` texts."""
 
     terms: tuple
     phrases: tuple = ()
@@ -52,57 +53,61 @@ class Plan:
 
     @cached_property
     def stems(self):
-        """All stems that the index knows, rarest first."""
-        known = {root for term in self.terms for _, roots in term.choices for root in roots if root in self.counts}
-        return sorted(known, key=lambda root: (self.counts[root], root))
+        """The stems that the index contains, rarest first."""
+        indexed = {root for term in self.terms for _, roots in term.choices for root in roots if root in self.counts}
+        return sorted(indexed, key=lambda root: (self.counts[root], root))
 
     @cached_property
     def rarities(self):
         return {root: self.rarity(root) for root in self.stems}
 
     def rarity(self, root):
-        """How much a stem weighs: much if few texts have it. 0 if none has."""
+        """Return the weight of a stem: high if few texts contain it, and 0 if no text does."""
         count = self.counts.get(root)
         return log(1 + (self.total - count + 0.5) / (count + 0.5)) ** EVENNESS if count else 0.0
 
 
 def score(plan, text):
-    """How well `text` (with `WEIGHTS`' fields as attributes) fits; 0 if it lacks a phrase or has what it must not."""
+    """Return the score of `text`, an object with the fields of `WEIGHTS`, or 0 if phrases or exclusions fail."""
     lines = {name: [line.split() for line in getattr(text, name).split("\n")] for name in WEIGHTS}
-    if not all(any(_has(line, phrase) for some in lines.values() for line in some) for phrase in plan.phrases):
+    if not all(
+        any(_has(line, phrase) for field_lines in lines.values() for line in field_lines) for phrase in plan.phrases
+    ):
         return 0.0
-    if any(_has(line, words) for words in plan.without for some in lines.values() for line in some):
+    if any(_has(line, words) for words in plan.without for field_lines in lines.values() for line in field_lines):
         return 0.0
-    wanted = plan.rarities
-    weight = dict.fromkeys(wanted, 0.0)
-    for name, some in lines.items():
-        each = WEIGHTS[name]
+    rarities = plan.rarities
+    weight = dict.fromkeys(rarities, 0.0)
+    for name, field_lines in lines.items():
+        field_weight = WEIGHTS[name]
         if name in SHORT_ENOUGH:
-            each *= min(1.0, (SHORT_ENOUGH[name] / (sum(map(len, some)) or 1)) ** DAMPING[name])
-        for line in some:
+            field_weight *= min(1.0, (SHORT_ENOUGH[name] / (sum(map(len, field_lines)) or 1)) ** DAMPING[name])
+        for line in field_lines:
             for word in line:
-                if word in wanted:
-                    weight[word] += each
-    worth = {root: wanted[root] * found / (found + SATURATION) for root, found in weight.items()}
-    total = sum(_best(term, worth) for term in plan.terms)
+                if word in rarities:
+                    weight[word] += field_weight
+    scores = {root: rarities[root] * value / (value + SATURATION) for root, value in weight.items()}
+    total = sum(_best(term, scores) for term in plan.terms)
     for pair in plan.pairs:
-        if pair[0] in wanted and pair[1] in wanted:
+        if pair[0] in rarities and pair[1] in rarities:
             together = max(
-                (WEIGHTS[name] for name, some in lines.items() for line in some if _has(line, pair)), default=0
+                (WEIGHTS[name] for name, field_lines in lines.items() for line in field_lines if _has(line, pair)),
+                default=0,
             )
-            total += TOGETHER * min(wanted[root] for root in pair) * together / (together + SATURATION)
+            total += TOGETHER * min(rarities[root] for root in pair) * together / (together + SATURATION)
     return total + ONE_POINT * max((passage(plan, line) for line in lines[POINTS]), default=0)
 
 
 def passage(plan, line):
-    """How much of the query stands in one point, given its stems."""
-    worth = {root: plan.rarities[root] for root in plan.rarities.keys() & line}
-    return sum(_best(term, worth) for term in plan.terms) if worth else 0.0
+    """Return the score of one point, given its stems."""
+    scores = {root: plan.rarities[root] for root in plan.rarities.keys() & line}
+    return sum(_best(term, scores) for term in plan.terms) if scores else 0.0
 
 
-def fair(plan, term):
-    """The same term with no choice rarer than the typed word, where texts have that: else “share” would turn into a
-    search for its rarest synonym."""
+def limit_synonyms(plan, term):
+    """Return the term with weights such that no synonym counts more than the typed word, if the index contains it.
+
+    Otherwise a search for a frequent word would become a search for its rarest synonym."""
     typed = max(
         (plan.rarity(root) for weight, (root, *others) in term.choices if weight == 1 and not others), default=0
     )
@@ -117,18 +122,18 @@ def fair(plan, term):
     )
 
 
-def _best(term, worth):
-    """What the best choice of a term weighs, and a part of what the others do."""
+def _best(term, scores):
+    """Return the score of the best choice of a term, plus a part of the scores of the others."""
     values = [
-        weight * sum(worth.get(root, 0.0) for root in roots) / len(roots) ** 0.5 for weight, roots in term.choices
+        weight * sum(scores.get(root, 0.0) for root in roots) / len(roots) ** 0.5 for weight, roots in term.choices
     ]
     best = max(values)
     return best + OTHERS * (sum(values) - best)
 
 
 def _has(line, words):
-    """Whether the words stand in the line side by side."""
+    """Whether the line contains the words next to each other."""
     if words[0] not in line:
         return False
     count = len(words)
-    return any(tuple(line[at : at + count]) == words for at in range(len(line) - count + 1))
+    return any(tuple(line[start : start + count]) == words for start in range(len(line) - count + 1))

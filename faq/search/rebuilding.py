@@ -1,4 +1,4 @@
-"""Makes the index anew from what is public, and finds out whether that is needed."""
+"""Rebuild the search index from public content, and report differences."""
 
 from django.db import connections, transaction
 from django.db.models import Count, Sum
@@ -9,11 +9,11 @@ from . import indexing, postgres, sqlite
 from .search import engine
 from .stemming import stem
 
-BATCH = indexing.BATCH
+BATCH_SIZE = indexing.BATCH_SIZE
 
 
 def install(using="default", **kwargs):
-    """Make the database's own part of the index, and fill it where it is empty (a receiver of `post_migrate`)."""
+    """Create what the database needs for the index, and index missing questions. Connected to `post_migrate`."""
     connection = connections[using]
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)
@@ -26,40 +26,40 @@ def install(using="default", **kwargs):
 
 
 def rebuild(progress=iter):
-    """Index everything anew while the site goes on. Returns how many questions are in the index.
+    """Rebuild the index while the site is running. Returns the number of indexed questions.
 
-    In small transactions, so that nobody waits for long. `progress` wraps the iteration over batches of ids."""
+    Small transactions keep locks short. `progress` wraps the iteration over batches of ids."""
     with connections["default"].cursor() as cursor:
-        if not engine().in_line(cursor):  # SQLite could not even change a row of it
+        if not engine().in_line(cursor):  # SQLite cannot update a damaged index
             engine().refill(cursor)
     ids = list(Question.objects.order_by("pk").values_list("pk", flat=True))
-    for part in progress(_batches(ids)):
-        indexing.index(indexing.held(Question.objects.filter(pk__in=part)))
-    _sum_up_words()
-    indexing.insert_words((word, root, *missing) for (word, root), missing in _miscounted().items())
-    _tidy_keys()
+    for batch in progress(_batches(ids)):
+        indexing.index(indexing.locked(Question.objects.filter(pk__in=batch)))
+    _merge_counts()
+    indexing.insert_words((word, root, *missing) for (word, root), missing in _count_differences().items())
+    _update_keys()
     return SearchText.objects.count()
 
 
-def _sum_up_words():
-    """Put one row in place of the many that a word has, a few words at a time."""
-    many = SearchWord.objects.values("stem").annotate(rows=Count("pk")).filter(rows__gt=1).order_by()
-    for part in _batches(list(many.values_list("stem", flat=True)), 100):
-        marks = ", ".join(["%s"] * len(part))
+def _merge_counts():
+    """Replace the many count rows of a word with one, in batches of words."""
+    repeated = SearchWord.objects.values("stem").annotate(rows=Count("pk")).filter(rows__gt=1).order_by()
+    for batch in _batches(list(repeated.values_list("stem", flat=True)), 100):
+        marks = ", ".join(["%s"] * len(batch))
         with transaction.atomic(), connections["default"].cursor() as cursor:
-            # What is deleted is what is summed, whatever others add meanwhile.
+            # DELETE … RETURNING sums exactly the deleted rows, while other transactions insert rows.
             cursor.execute(
                 f"DELETE FROM faq_searchword WHERE stem IN ({marks}) RETURNING word, stem, questions, firsts",  # noqa: S608
-                part,
+                batch,
             )
-            sums = _sums(cursor.fetchall())
+            sums = _add(cursor.fetchall())
             indexing.insert_words((word, root, *pair) for (word, root), pair in sums.items() if any(pair))
 
 
-def _miscounted():
-    """What is missing to the counts of words, compared with the texts: ``{(word, stem): (questions, firsts)}``.
+def _count_differences():
+    """Return the differences between texts and word counts: ``{(word, stem): (questions, firsts)}``.
 
-    Texts and counts are read by one statement, so that they are of the same moment."""
+    One statement reads texts and counts, so that both are from the same snapshot."""
     missing = {}
     with connections["default"].chunked_cursor() as cursor:
         cursor.execute(
@@ -69,14 +69,14 @@ def _miscounted():
         for words, word, root, questions, firsts in cursor:
             rows = [(word, root, -questions, -firsts)] if questions or firsts else []
             if words:
-                every, firsts = indexing.countable(words)
-                rows = ((word, stem(word), 1, word in firsts) for word in every)
-            _sums(rows, missing)
+                distinct, firsts = indexing.countable(words)
+                rows = ((word, stem(word), 1, word in firsts) for word in distinct)
+            _add(rows, missing)
     return {key: pair for key, pair in missing.items() if any(pair)}
 
 
-def _sums(rows, sums=None):
-    """Rows of (word, stem, questions, firsts) as ``{(word, stem): (questions, firsts)}``, added to `sums`."""
+def _add(rows, sums=None):
+    """Add (word, stem, questions, firsts) rows to `sums`, ``{(word, stem): (questions, firsts)}``, and return it."""
     sums = {} if sums is None else sums
     for word, root, questions, firsts in rows:
         before = sums.get((word, root), (0, 0))
@@ -84,53 +84,53 @@ def _sums(rows, sums=None):
     return sums
 
 
-def _tidy_keys():
-    """Keys for all words that are indexed, and for no others."""
+def _update_keys():
+    """Make the keys agree with the indexed words."""
     counted = SearchWord.objects.values("word").annotate(Sum("questions"))
     words = {row["word"] for row in counted.order_by() if row["questions__sum"] > 0 and row["word"]}
-    for part in _batches(sorted(set(SearchKey.objects.values_list("word", flat=True).distinct()) - words)):
-        SearchKey.objects.filter(word__in=part).delete()
-    for part in _batches(sorted(words)):
+    for batch in _batches(sorted(set(SearchKey.objects.values_list("word", flat=True).distinct()) - words)):
+        SearchKey.objects.filter(word__in=batch).delete()
+    for batch in _batches(sorted(words)):
         with transaction.atomic():
-            indexing.note_keys(part)
+            indexing.note_keys(batch)
 
 
-def _batches(some, size=BATCH):
-    return [some[start : start + size] for start in range(0, len(some), size)]
+def _batches(values, size=BATCH_SIZE):
+    return [values[start : start + size] for start in range(0, len(values), size)]
 
 
 def drift():
-    """Sentences about what in the index differs from what is public; none if all is well."""
-    found, wrong = [], []
+    """Return sentences about differences between the index and the public content."""
+    problems, wrong = [], []
     public = Question.objects.public().select_related("live").order_by("pk")
     indexed = set(SearchText.objects.values_list("pk", flat=True))
     ids = list(public.values_list("pk", flat=True))
     stale = sorted(indexed - set(ids))
     missing = [pk for pk in ids if pk not in indexed]
-    for part in _batches(ids):
-        rows = SearchText.objects.in_bulk(part)
-        for right in indexing.entries(public.filter(pk__in=part)):
-            row = rows.get(right.pk)
+    for batch in _batches(ids):
+        rows = SearchText.objects.in_bulk(batch)
+        for expected in indexing.build_texts(public.filter(pk__in=batch)):
+            row = rows.get(expected.pk)
             if row and any(
-                getattr(row, name) != getattr(right, name) for name in ("edition_id", "words", *indexing.FIELDS)
+                getattr(row, name) != getattr(expected, name) for name in ("edition_id", "words", *indexing.FIELDS)
             ):
-                wrong.append(right.pk)
-    for what, some in (
+                wrong.append(expected.pk)
+    for description, ids in (
         ("public and not in the index", missing),
         ("in the index and not public", stale),
         ("in the index with other words than the public sees", wrong),
     ):
-        if some:
-            found.append(f"{len(some)} {what}: {_numbers(some)}.")
-    if _miscounted():
-        found.append("The words are not counted right.")
+        if ids:
+            problems.append(f"{len(ids)} {description}: {_numbers(ids)}.")
+    if _count_differences():
+        problems.append("The word counts are wrong.")
     with connections["default"].cursor() as cursor:
         if not engine().in_line(cursor):
-            found.append("The database's full-text index is not in line with the texts.")
-    return found
+            problems.append("The database's full-text index is not in line with the texts.")
+    return problems
 
 
 def _numbers(ids):
-    """The first of these questions by collection and number."""
-    some = Question.objects.filter(pk__in=ids[:10]).in_order().values_list("collection__slug", "number")
-    return ", ".join(f"{slug} {number}" for slug, number in some) + (", …" if len(ids) > 10 else "")
+    """Return collection and number of the first ten questions."""
+    questions = Question.objects.filter(pk__in=ids[:10]).in_order().values_list("collection__slug", "number")
+    return ", ".join(f"{slug} {number}" for slug, number in questions) + (", …" if len(ids) > 10 else "")

@@ -1,7 +1,8 @@
-"""Finding candidates with SQLite's FTS5.
+"""Find candidates with SQLite's FTS5.
 
-The table `faq_search` has no text of its own: it reads `faq_searchtext`, and triggers there keep it in line, whoever
-writes. The words are stemmed already (see `stemming`), so its tokenizer only splits them."""
+`faq_search` is an external content table on `faq_searchtext`. Triggers update it. Both are created after each
+`migrate`, because a migration that rebuilds `faq_searchtext` drops the triggers. Words are stemmed before they are
+stored (see `stemming`), so the tokenizer only splits them."""
 
 from contextlib import contextmanager
 
@@ -10,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from .ranking import WEIGHTS
 
 OUTER_ID = "faq_search.rowid"
-"""The question's id, for a condition within `candidates`."""
+"""The SQL name of the question's id, for the argument `within` of `candidates`."""
 
 _COLUMNS = ", ".join(WEIGHTS)
 _TABLE = (
@@ -18,17 +19,17 @@ _TABLE = (
     'tokenize="unicode61 remove_diacritics 0")'
 )
 _OLD, _NEW = (", ".join(f"{row}.{name}" for name in WEIGHTS) for row in ("old", "new"))
-_GOES = f"INSERT INTO faq_search(faq_search, rowid, {_COLUMNS}) VALUES ('delete', old.question_id, {_OLD});"  # noqa: S608
-_COMES = f"INSERT INTO faq_search(rowid, {_COLUMNS}) VALUES (new.question_id, {_NEW});"  # noqa: S608
+_DELETE = f"INSERT INTO faq_search(faq_search, rowid, {_COLUMNS}) VALUES ('delete', old.question_id, {_OLD});"  # noqa: S608
+_INSERT = f"INSERT INTO faq_search(rowid, {_COLUMNS}) VALUES (new.question_id, {_NEW});"  # noqa: S608
 _TRIGGERS = {
-    "faq_search_insert": f"AFTER INSERT ON faq_searchtext BEGIN {_COMES} END",
-    "faq_search_delete": f"AFTER DELETE ON faq_searchtext BEGIN {_GOES} END",
-    "faq_search_update": f"AFTER UPDATE ON faq_searchtext BEGIN {_GOES} {_COMES} END",
+    "faq_search_insert": f"AFTER INSERT ON faq_searchtext BEGIN {_INSERT} END",
+    "faq_search_delete": f"AFTER DELETE ON faq_searchtext BEGIN {_DELETE} END",
+    "faq_search_update": f"AFTER UPDATE ON faq_searchtext BEGIN {_DELETE} {_INSERT} END",
 }
 
 
 def install(cursor):
-    """Make table and triggers as they must be now, and fill the table if it is new."""
+    """Create the current table and triggers, and fill the table if it is new."""
     cursor.execute("SELECT sql FROM sqlite_master WHERE name = 'faq_search'")
     found = cursor.fetchone()
     if found != (_TABLE,):
@@ -41,12 +42,12 @@ def install(cursor):
 
 
 def refill(cursor):
-    """Make the full-text index anew from `faq_searchtext`."""
+    """Rebuild the full-text index from `faq_searchtext`."""
     cursor.execute("INSERT INTO faq_search(faq_search) VALUES ('rebuild')")
 
 
 def in_line(cursor):
-    """Whether the full-text index holds exactly what `faq_searchtext` says."""
+    """Whether the full-text index agrees with `faq_searchtext`."""
     try:
         with transaction.atomic():
             cursor.execute("INSERT INTO faq_search(faq_search, rank) VALUES ('integrity-check', 1)")
@@ -56,7 +57,7 @@ def in_line(cursor):
 
 
 def words(stems, column=None):
-    """The condition that these stems stand side by side. (Stems are letters and digits alone.)"""
+    """Return the condition that these stems are adjacent, in one column or anywhere. (Stems are alphanumeric.)"""
     phrase = '"' + " ".join(stems) + '"'
     return f"({column} : {phrase})" if column else f"({phrase})"
 
@@ -70,16 +71,16 @@ def any_of(conditions):
 
 
 def candidates(condition, within, limit, looked_at):
-    """Ids of at most `limit` questions that fulfil the condition, the best by bm25 first, among `looked_at` of them.
+    """Return the ids of at most `limit` questions that match, sorted by bm25; at most `looked_at` are ranked.
 
-    `within` is None or (SQL, parameters) of a condition on `OUTER_ID`. It is looked up for each found row: the other
-    way round, with `rowid IN (…)`, SQLite would ask the full-text index anew for each row."""
-    also, parameters = within or ("1", [])
+    `within` is None or (SQL, parameters) of an additional condition on `OUTER_ID`. SQLite evaluates it for each match;
+    with `rowid IN (…)` it would query the full-text index once for each row of the subquery."""
+    extra, parameters = within or ("1", [])
     weights = ", ".join(map(str, WEIGHTS.values()))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT id FROM (SELECT rowid AS id, bm25(faq_search, {weights}) AS place FROM faq_search "  # noqa: S608
-            f"WHERE faq_search MATCH %s AND {also} LIMIT %s) ORDER BY place, id LIMIT %s",
+            f"SELECT id FROM (SELECT rowid AS id, bm25(faq_search, {weights}) AS score FROM faq_search "  # noqa: S608
+            f"WHERE faq_search MATCH %s AND {extra} LIMIT %s) ORDER BY score, id LIMIT %s",
             [condition, *parameters, looked_at, limit],
         )
         return [pk for (pk,) in cursor.fetchall()]
@@ -87,11 +88,11 @@ def candidates(condition, within, limit, looked_at):
 
 @contextmanager
 def impatient():
-    """Let a write fail soon that would have to wait for another one."""
+    """Let a write in this block fail after 100 ms instead of waiting for a lock."""
     with connection.cursor() as cursor:
-        usual = cursor.execute("PRAGMA busy_timeout").fetchone()[0]
+        timeout = cursor.execute("PRAGMA busy_timeout").fetchone()[0]
         cursor.execute("PRAGMA busy_timeout = 100")
         try:
             yield
         finally:
-            cursor.execute(f"PRAGMA busy_timeout = {usual}")
+            cursor.execute(f"PRAGMA busy_timeout = {timeout}")

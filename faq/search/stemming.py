@@ -1,7 +1,7 @@
-"""English word forms folded to one stem (share, shares, sharing; court, courts), by Porter's algorithm. Pure.
+"""Reduce English words to their stem (share, shares, sharing; court, courts) with Porter's algorithm.
 
-Both databases have a stemmer, but not the same one. With one of our own, what is indexed, asked for and marked is the
-same everywhere. (M. F. Porter, “An algorithm for suffix stripping”, Program 14, 1980.)
+SQLite and PostgreSQL have different stemmers. This one makes index, queries and highlighting agree on both.
+(M. F. Porter, “An algorithm for suffix stripping”, Program 14, 1980.)
 """
 
 import re
@@ -21,7 +21,7 @@ _STEP_4 = re.compile("(?:al|ance|ence|er|ic|able|ible|ant|ement|ment|ent|(?<=[st
 
 @lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
-    """The stem of a folded word. Words that are not made of the letters a to z stay as they are."""
+    """Return the stem of a normalized word. Words with other letters than a to z are returned unchanged."""
     if len(word) <= 2 or not (word.isascii() and word.isalpha()):
         return word
     word = _plurals(word)
@@ -54,31 +54,31 @@ def _past_and_ing(word: str) -> str:
         if root != word and _has_vowel(root):
             if root.endswith(("at", "bl", "iz")) or (_measure(root) == 1 and _short(root)):
                 return root + "e"
-            twice = len(root) > 1 and root[-1] == root[-2] and root[-1] not in "aeioulsz"
-            return root[:-1] if twice else root
+            doubled = len(root) > 1 and root[-1] == root[-2] and root[-1] not in "aeioulsz"
+            return root[:-1] if doubled else root
     return word
 
 
 def _replace(word: str, endings: list[tuple[str, str]]) -> str:
-    """The longest ending that fits is replaced, if something with a syllable stays."""
-    fitting = [pair for pair in endings if word.endswith(pair[0])]
-    if not fitting:
+    """Replace the longest matching ending, if the rest has a syllable."""
+    matching = [pair for pair in endings if word.endswith(pair[0])]
+    if not matching:
         return word
-    old, new = max(fitting, key=lambda pair: len(pair[0]))
+    old, new = max(matching, key=lambda pair: len(pair[0]))
     root = word[: -len(old)]
     return root + new if _measure(root) > 0 else word
 
 
 def _shape(word: str) -> str:
     shape = ""
-    for place, letter in enumerate(word):
-        vowel = letter in "aeiou" or (letter == "y" and place > 0 and shape[-1] == "c")
+    for index, letter in enumerate(word):
+        vowel = letter in "aeiou" or (letter == "y" and index > 0 and shape[-1] == "c")
         shape += "v" if vowel else "c"
     return shape
 
 
 def _measure(word: str) -> int:
-    """How many times consonants follow vowels."""
+    """Count the sequences of vowels that are followed by consonants."""
     return len(re.findall("v+c+", _shape(word)))
 
 
@@ -87,5 +87,5 @@ def _has_vowel(word: str) -> bool:
 
 
 def _short(word: str) -> bool:
-    """It ends in consonant, vowel, consonant, the last none of w, x and y."""
+    """Whether the word ends with consonant, vowel, consonant, and the last one is not w, x or y."""
     return _shape(word)[-3:] == "cvc" and word[-1] not in "wxy"

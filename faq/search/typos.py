@@ -1,15 +1,15 @@
-"""Which known word somebody may have meant. Pure.
+"""Find the known word that is most similar to a misspelled one.
 
-A word is found again by `keys`: its first letters with one of them left out, how it sounds, and how it begins. Two
-words that differ by a letter that is missing, too many, wrong or swapped share a key, so that a database finds the few
-near words among very many by an index. `nearest` then measures them.
+`keys` returns the keys of a word: its first letters with each of them removed in turn, its sound, and its prefix. Words
+that differ by one missing, additional, wrong or swapped letter share a key, so that a database index finds the similar
+words. `nearest` then compares them.
 """
 
 import re
 
-SHORTEST = 4
-"""Shorter words are near to too many others."""
-_LETTERS = 8
+MIN_LETTERS = 4
+"""Shorter words are similar to too many others."""
+_KEY_LETTERS = 8
 
 _FIRST = [("ph", "f"), ("wr", "r"), ("kn", "n")]
 _SOUNDS = [
@@ -23,20 +23,20 @@ _SOUNDS = [
 
 
 def keys(word: str) -> set[str]:
-    """What a word is found again by. Short words have none."""
-    if len(word) < SHORTEST:
+    """Return the keys of a word. Short words have none."""
+    if len(word) < MIN_LETTERS:
         return set()
-    start = word[:_LETTERS]
+    start = word[:_KEY_LETTERS]
     return {
         start,
         "~" + sound(word),
-        ">" + word[:SHORTEST],
-        *(start[:place] + start[place + 1 :] for place in range(len(start))),
+        ">" + word[:MIN_LETTERS],
+        *(start[:index] + start[index + 1 :] for index in range(len(start))),
     }
 
 
 def sound(word: str) -> str:
-    """Roughly how an English word sounds: its consonants."""
+    """Return an approximation of the sound of an English word: its consonants."""
     for written, spoken in _FIRST:
         if word.startswith(written):
             word = spoken + word.removeprefix(written)
@@ -47,35 +47,35 @@ def sound(word: str) -> str:
 
 
 def nearest(word: str, known: dict[str, int]) -> str | None:
-    """The word among `known` (with how many questions have it) that is nearest to `word`, or None if all are far."""
-    if len(word) < SHORTEST:
+    """Return the most similar word of `known`, or None. `known` maps words to their number of questions."""
+    if len(word) < MIN_LETTERS:
         return None
-    most = 1 if len(word) < 6 else 2
+    max_distance = 1 if len(word) < 6 else 2
     best = None
     for other, count in known.items():
-        alike = sound(other) == sound(word)
-        begins = len(word) > SHORTEST and other.startswith(word)
-        allowed = most + (1 if alike and len(word) >= 8 else 0)
-        far = 1.0 if begins else distance(word, other, allowed)
-        if far <= allowed:
-            place = (far - 0.5 * alike + 0.5 * (word[0] != other[0]), -count, other)
-            best = min(best, place) if best else place
+        same_sound = sound(other) == sound(word)
+        is_prefix = len(word) > MIN_LETTERS and other.startswith(word)
+        allowed = max_distance + (1 if same_sound and len(word) >= 8 else 0)
+        difference = 1.0 if is_prefix else distance(word, other, allowed)
+        if difference <= allowed:
+            rank = (difference - 0.5 * same_sound + 0.5 * (word[0] != other[0]), -count, other)
+            best = min(best, rank) if best else rank
     return best[2] if best else None
 
 
-def distance(one: str, other: str, most: int) -> int:
-    """How many letters are missing, too many, wrong or swapped; anything above `most` counts as `most + 1`."""
-    if abs(len(one) - len(other)) > most:
-        return most + 1
+def distance(word: str, other: str, limit: int) -> int:
+    """Return the number of missing, additional, wrong or swapped letters, or `limit + 1` if it is above `limit`."""
+    if abs(len(word) - len(other)) > limit:
+        return limit + 1
     before: list[int] = []
     row = list(range(len(other) + 1))
-    for i, letter in enumerate(one, start=1):
+    for i, letter in enumerate(word, start=1):
         earlier, before, row = before, row, [i]
         for j, facing in enumerate(other, start=1):
             cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != facing))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == facing:
+            if i > 1 and j > 1 and letter == other[j - 2] and word[i - 2] == facing:
                 cost = min(cost, earlier[j - 2] + 1)
             row.append(cost)
-        if min(row) > most:
-            return most + 1
-    return min(row[-1], most + 1)
+        if min(row) > limit:
+            return limit + 1
+    return min(row[-1], limit + 1)

@@ -1,4 +1,4 @@
-"""Words that found nothing, for the editors: the words, a day and a count. Nothing about who searched."""
+"""Store searches without results for editors: words, day and count, without data about the reader."""
 
 import re
 from datetime import timedelta
@@ -12,22 +12,22 @@ from . import query_parser
 from .search import engine
 
 KEEP = timedelta(days=90)
-MOST_A_DAY = 1000
-"""Different ones: more come from a program."""
-_LENGTH = 100
-_SAYS_WHO = re.compile(r"\S*[\d@]\S*|\S*(?:://|www\.)\S*")
+MAX_A_DAY = 1000
+"""Distinct searches of one day that are stored."""
+_MAX_LENGTH = 100
+_PERSONAL = re.compile(r"\S*[\d@]\S*|\S*(?:://|www\.)\S*")
 
 
 def note(text):
-    """Count what somebody typed in vain, without anything that has a digit, or is an address.
+    """Count a search without results. Words with a digit or an @ and addresses are removed, as they may be personal.
 
-    It must never keep a reader waiting, or from the page: what cannot be written at once is left out."""
-    words = " ".join(query_parser.words(_SAYS_WHO.sub(" ", text[: query_parser.MAX_LENGTH])))[:_LENGTH].strip()
+    The reader's page must not wait or fail, so a search is not counted if the database is busy or broken."""
+    words = " ".join(query_parser.words(_PERSONAL.sub(" ", text[: query_parser.MAX_LENGTH])))[:_MAX_LENGTH].strip()
     day = timezone.localdate()
     if not words:
         return
     try:
-        if MissedSearch.objects.filter(day=day).count() >= MOST_A_DAY:
+        if MissedSearch.objects.filter(day=day).count() >= MAX_A_DAY:
             return
         with engine().impatient(), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
@@ -40,6 +40,6 @@ def note(text):
 
 
 def forget():
-    """Delete what is older than `KEEP`. Returns how many."""
+    """Delete rows that are older than `KEEP`. Returns their number."""
     count, _ = MissedSearch.objects.filter(day__lt=timezone.localdate() - KEEP).delete()
     return count

@@ -199,7 +199,7 @@ def test_nothing_found_comes_with_topics_and_questions_and_is_counted_for_the_ed
 
 
 def test_missed_searches_are_few_a_day_and_deleted_after_90_days(library, client, monkeypatch, capsys):
-    monkeypatch.setattr(zero_results, "MOST_A_DAY", 2)
+    monkeypatch.setattr(zero_results, "MAX_A_DAY", 2)
     for word in ("zeppelin", "xylophon", "quagga"):
         client.get(f"/questions/?q={word}")
     assert set(MissedSearch.objects.values_list("words", flat=True)) == {"zeppelin", "xylophon"}
@@ -342,7 +342,7 @@ def test_a_check_finds_drift_of_every_kind_and_a_rebuild_mends_it(town, publishe
         ),
     ]
     told = ["1 public and not in the index: town 1.", "in the index with other words than the public sees: town 2.",
-            "1 in the index and not public: town 4.", "The words are not counted right.", "town 1"]  # fmt: skip
+            "1 in the index and not public: town 4.", "The word counts are wrong.", "town 1"]  # fmt: skip
     for damage, sentence in zip(spoil, told, strict=True):
         damage()
         with pytest.raises(CommandError, match=re.escape(sentence)):
@@ -420,8 +420,8 @@ def test_titles_are_looked_for_apart_from_all_other_text(db):
 
 
 def test_only_so_many_are_ranked_and_filters_look_among_all(db, client, monkeypatch):
-    monkeypatch.setattr(search, "MOST", 10)
-    monkeypatch.setattr(search, "LOOKED_AT", 30)
+    monkeypatch.setattr(search, "MAX_RESULTS", 10)
+    monkeypatch.setattr(search, "MAX_RANKED", 30)
     text = "".join(f"{n}. Question {n} about pond and desk?\nText of {n}.\n" for n in range(1, 61))
     import_text(text, slug="many", publish=True)
     topic = Topic.objects.create(slug="late", name="Late")

@@ -146,7 +146,7 @@ def test_a_rare_word_weighs_more_than_a_common_one():
 def test_a_synonym_of_a_common_word_is_not_rarer_than_the_word():
     term = ranking.Term("book", ((1.0, ("book",)), (0.7, ("incunabulum",))))
     made = ranking.Plan(terms=(term,), counts={"book": 90, "incunabulum": 1}, total=100)
-    [(own, _), (other, _)] = ranking.fair(made, term).choices
+    [(own, _), (other, _)] = ranking.limit_synonyms(made, term).choices
     assert own == 1.0 and other * made.rarity("incunabulum") <= made.rarity("book")
 
 
