@@ -12,27 +12,28 @@ class FaqConfig(AppConfig):
         from django.apps import apps
         from django.db.models.signals import post_migrate
 
-        from faq.admin import reauthentication, roles  # noqa: F401  (`logins` and `topics` connect their receivers)
+        # These modules connect signal receivers.
+        from faq.admin import reauthentication, roles  # noqa: F401
         from faq.models import triggers
-        from faq.search import rebuilding, signals  # noqa: F401  (`following` connects its receivers)
+        from faq.search import rebuilding, signals  # noqa: F401
 
-        # After each migrate, so that a table which a migration rebuilt keeps its triggers.
+        # After each migrate, because a migration that rebuilds a table drops its triggers.
         post_migrate.connect(triggers.install, sender=self, dispatch_uid="faq.triggers")
-        post_migrate.connect(_make_cache, sender=self, dispatch_uid="faq.cache")
+        post_migrate.connect(_create_cache_table, sender=self, dispatch_uid="faq.cache")
         post_migrate.connect(rebuilding.install, sender=self, dispatch_uid="faq.search")
-        # After every application, since permissions are made one application at a time.
+        # Without `sender`: each application creates its permissions after its own migrations.
         post_migrate.connect(roles.install, dispatch_uid="faq.admin.roles")
         apps.get_app_config("taggit").verbose_name = "Keywords"
 
 
-def _make_cache(using, **kwargs):
-    """The table of the cache that all processes share, if it is in the database."""
+def _create_cache_table(using, **kwargs):
+    """Create the table of the shared cache, if the settings use the database cache."""
     from django.core.management import call_command
 
     call_command("createcachetable", database=using, verbosity=0)
 
 
 class DeskConfig(AdminConfig):
-    """Django's admin, with the editors' desk as its first page."""
+    """Use `faq.admin.site.Desk` as the default admin site."""
 
     default_site = "faq.admin.site.Desk"

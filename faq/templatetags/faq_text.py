@@ -1,4 +1,4 @@
-"""What an edition keeps, as readers see it."""
+"""Template tags that render the content of editions."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,19 +15,19 @@ register = template.Library()
 
 @register.filter
 def kind_of_source(kind):
-    """The kind's name in the reader's language."""
+    """Return the translated name of a source kind."""
     return dict(Source.Kind.choices).get(kind, kind)
 
 
 @register.filter
 def text_of(block):
-    """A block's text, with its markup if it has any."""
+    """Render a block's text, with its markup if it has any."""
     return markup.render_line(block.text) if block.markup else block.text
 
 
 @dataclass(frozen=True)
-class _Body:
-    """What the HTML of an answer depends on: the digest stands for the edition's words."""
+class _CacheKey:
+    """The cache key of an answer's HTML. The digest stands for the edition, which is not compared."""
 
     digest: str
     language: str
@@ -37,13 +37,13 @@ class _Body:
 
 @register.simple_tag(takes_context=True)
 def answer_body(context, whole=False):
-    """The words of `edition` as HTML. On a page of a whole collection its points are not targets of links."""
+    """Render `edition`. Set `whole` on the page of a whole collection, where points have no anchors."""
     edition = context["edition"]
-    return _answer_body(_Body(edition.digest, get_language(), whole, edition))
+    return _answer_body(_CacheKey(edition.digest, get_language(), whole, edition))
 
 
 @lru_cache(maxsize=500)
-def _answer_body(body):
-    """An edition never changes, so each is rendered once in each process and language."""
-    context = {"edition": body.edition, "whole": body.whole, "language": body.language}
+def _answer_body(key):
+    """Render an answer once per process and language. Editions never change."""
+    context = {"edition": key.edition, "whole": key.whole, "language": key.language}
     return render_to_string("faq/includes/answer.html", context)

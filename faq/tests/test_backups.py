@@ -49,7 +49,7 @@ def test_a_backup_is_made_proved_and_put_back(library, editor, publisher):
     assert audit.verify().head == head and audit.verify().problems == []
     with pytest.raises(Exception, match="append-only"):
         connection.cursor().execute("DELETE FROM faq_event")  # the restored database guards itself, too
-    before = told.split("What was there before is in ")[1].rstrip(".\n")
+    before = told.split("The previous database is in ")[1].rstrip(".\n")
     run("restore_backup", before, yes=True)
     assert question().withdrawn_because == "A mistake."
 
@@ -133,7 +133,7 @@ def test_a_backup_that_was_changed_is_no_proof_and_is_not_put_back(library, publ
     connection.cursor().execute("UPDATE faq_edition SET content = '{}' WHERE number = 1")
     triggers.install()
     run("backup")
-    with pytest.raises(CommandError, match="is not as it was written"):
+    with pytest.raises(CommandError, match="is damaged or was changed"):
         run("verify_backup")
     assert not BackupProof.objects.exists()
     with pytest.raises(CommandError, match="is damaged, so nothing was changed"):

@@ -82,7 +82,7 @@ def test_a_dry_run_says_what_would_happen_question_by_question_and_writes_nothin
     printed = site.manage("import_seed", tmp_path / "library.txt", "--dry-run").stdout.decode()
     assert printed == (
         "  question 1: new\n  question 2: new\n  question 3: new\n"
-        "library: 3 questions: 3 new.\nThis was a dry run: nothing was written.\n"
+        "library: 3 questions: 3 new.\nThis was a dry run: nothing was changed.\n"
     )
     assert site.sql("SELECT count(*) FROM faq_collection") == [(0,)]
 
@@ -122,8 +122,8 @@ def test_a_refused_file_is_named_with_the_reason_and_leaves_the_database_as_it_w
 def test_commands_name_what_does_not_exist_and_what_does(site, tmp_path):
     absent = site.manage("import_seed", tmp_path / "absent.txt", code=1).stderr.decode()
     assert "absent.txt cannot be read (No such file or directory). Nothing was imported." in absent
-    assert "Collections here: none." in site.manage("export_seed", "nothing", code=1).stderr.decode()
-    assert "Collections here: none." in site.manage("write_fixture", "nothing", code=1).stderr.decode()
+    assert "Collections: none." in site.manage("export_seed", "nothing", code=1).stderr.decode()
+    assert "Collections: none." in site.manage("write_fixture", "nothing", code=1).stderr.decode()
 
 
 def test_of_several_files_all_are_imported_or_none(site, tmp_path):
@@ -149,7 +149,7 @@ def test_an_export_with_a_gap_says_that_it_cannot_be_imported_again(site, tmp_pa
     site.sql("UPDATE faq_question SET live_id = NULL WHERE number = 2")
     done = site.manage("export_seed", "library")
     assert b"How long" not in done.stdout
-    assert "This text cannot be imported again as it is: question 2 is not in it." in done.stderr.decode()
+    assert "You cannot import this text again without changes: question 2 is missing." in done.stderr.decode()
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.3, 0.6, 0.9, 1.2])
@@ -201,7 +201,7 @@ def test_the_fixture_in_the_repository_is_the_seed(site):
 def test_the_fixture_can_be_loaded_twice(site):
     site.manage("loaddata", FIXTURE)
     before = site.sql("SELECT * FROM faq_edition"), site.sql("SELECT * FROM faq_event")
-    assert b"20 entries follow from one another, and 20 editions are as sealed." in site.manage("verify_log").stdout
+    assert b"20 log entries and 20 editions verified." in site.manage("verify_log").stdout
     site.manage("loaddata", FIXTURE)
     assert (site.sql("SELECT * FROM faq_edition"), site.sql("SELECT * FROM faq_event")) == before
 
@@ -211,7 +211,7 @@ def test_a_change_by_hand_ends_verify_log_with_its_name(site):
     site.sql("UPDATE faq_question SET checked_on = '2026-01-02', check_due = '2030-01-02' WHERE number = 3")
     told = site.manage("verify_log", code=1).stderr.decode()
     assert "The day of the last check of wyoming-courts-ice 3 does not follow from the log: it is “2026-01-02”" in told
-    assert "2 problems: this database is not as it was written." in told
+    assert "2 problems: the database or its log was changed." in told
 
 
 def _free_port():

@@ -127,7 +127,7 @@ def test_a_copy_has_all_rows_and_the_site_goes_on_from_there(old):
     [(synonyms,)] = execute(old, "SELECT count(*) FROM faq_synonym")
     execute(old, "CREATE TABLE invoices (id integer)")
     told = run(old)
-    assert "4 editions are as sealed" in told and "2 questions are in the search index." in told and "invoices" in told
+    assert "4 editions verified" in told and "2 questions indexed." in told and "invoices" in told
     assert audit.verify().problems == [] and audit.verify().head in told and audit.verify().entries > 8
     assert rebuilding.drift() == [] and Synonym.objects.count() == synonyms
     assert question(3).withdrawn_because == "A mistake." and question().live.change_note == "Four – “weeks”, señora."

@@ -331,7 +331,7 @@ def check():
 
 
 def test_a_check_finds_drift_of_every_kind_and_a_rebuild_mends_it(town, publisher):
-    assert check() == "The search index is in line with what is public.\n"
+    assert check() == "The search index agrees with the public answers.\n"
     spoil = [
         lambda: SearchText.objects.filter(question__number=1).delete(),
         lambda: SearchText.objects.filter(question__number=2).update(points="other words"),
@@ -350,7 +350,7 @@ def test_a_check_finds_drift_of_every_kind_and_a_rebuild_mends_it(town, publishe
         out = io.StringIO()
         call_command("rebuild_search", stdout=out)
         assert re.fullmatch(r"\d questions indexed\.\n", out.getvalue())
-        assert check() == "The search index is in line with what is public.\n"
+        assert check() == "The search index agrees with the public answers.\n"
     assert find("wheels") == [1] and find("ghost") == []
 
 

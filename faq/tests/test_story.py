@@ -21,7 +21,7 @@ def test_the_story_goes_from_import_to_withdrawal_and_says_what_the_public_saw()
         "Imported, not checked by an editor yet", "Hard to read.", "Publishing answers Erin 403.", "Submitted.",
         "Waiting for my review", "Edition 2 is public now.", "[1 source]", "A document that was invented",
         "Checked against its sources on", "overdue by 1 day", "reviews_due ended with 1", "Check overdue",
-        "The public sees (410):", "Nobody has checked it in time.", "editions are as sealed.",
+        "The public sees (410):", "Nobody has checked it in time.", "editions verified.",
     ]  # fmt: skip
     place = 0
     for words in told:

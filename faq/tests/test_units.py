@@ -119,7 +119,7 @@ def test_the_containers_timer_runs_what_is_due_notes_it_and_stops_when_told(tmp_
         ("waiting", None), ("started", "backup"), ("ended", "backup"), ("started", "reviews_due"),
         ("ended", "reviews_due"),
     ]  # fmt: skip
-    assert said[2]["status"] == 0 and "Prove it: manage.py verify_backup" in said[2]["said"]
+    assert said[2]["status"] == 0 and "Next: manage.py verify_backup" in said[2]["said"]
     assert len(list((tmp_path / "var" / "backups").iterdir())) == 1
     noted = json.loads((tmp_path / "var" / "jobs.json").read_text())
     assert set(noted) == set(jobs.JOBS) and noted["backup"] > "2026-01-02"

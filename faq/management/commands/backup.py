@@ -1,4 +1,4 @@
-"""Copy the database while the site runs."""
+"""Back up the database."""
 
 from pathlib import Path
 
@@ -8,14 +8,16 @@ from faq.operations import backups
 
 
 class Command(BaseCommand):
-    help = "Copy the whole database, while the site runs, into VAR_DIR/backups or a named file. Run it daily."
+    help = "Back up the whole database to VAR_DIR/backups or to a file, while the site is running. Run it daily."
 
     def add_arguments(self, parser):
-        parser.add_argument("file", nargs="?", type=Path, help="where to (default: a new file in VAR_DIR/backups)")
+        parser.add_argument(
+            "file", nargs="?", type=Path, help="the new file (default: a name with the time, in VAR_DIR/backups)"
+        )
 
     def handle(self, file, **options):
         try:
             path = backups.make(file)
         except backups.CannotBackUp as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"{path}: {path.stat().st_size:,} bytes. Prove it: manage.py verify_backup")
+        self.stdout.write(f"{path}: {path.stat().st_size:,} bytes. Next: manage.py verify_backup")

@@ -1,4 +1,4 @@
-"""Visit the sources' addresses."""
+"""Check the addresses of sources."""
 
 from datetime import timedelta
 
@@ -11,17 +11,22 @@ from faq.operations import link_checker
 
 class Command(BaseCommand):
     help = (
-        "Visit the addresses of sources, one at a time and politely, and note which do not answer. Run it weekly. It "
-        "can be stopped and started again: what was visited lately is not visited twice."
+        "Request the addresses of sources one at a time, and store which ones fail. Run it weekly. You can stop it and "
+        "start it again: it skips addresses that were visited recently."
     )
 
     def add_arguments(self, parser):
-        parser.add_argument("--days", type=int, default=7, help="leave out what was visited in so many days (7)")
+        parser.add_argument(
+            "--days",
+            type=int,
+            default=7,
+            help="skip addresses that were visited within this number of days (default: 7)",
+        )
         parser.add_argument(
             "--pause", type=float, default=link_checker.PAUSE, help="seconds between two requests to one host"
         )
         parser.add_argument(
-            "--private", action="store_true", help="also visit addresses in private networks, such as this machine"
+            "--private", action="store_true", help="also visit addresses in private networks and on this machine"
         )
 
     def handle(self, days, pause, private, **options):
@@ -30,7 +35,9 @@ class Command(BaseCommand):
             try:
                 failed = link_checker.check(waiting, private=private, pause=pause, visited=lambda source: bar.update())
             except KeyboardInterrupt:
-                self.stdout.write(f"Stopped after {bar.n} of {len(waiting)} addresses. Start it again to go on.")
+                self.stdout.write(
+                    f"Stopped after {bar.n} of {len(waiting)} addresses. Run the command again to continue."
+                )
                 return
         for source in failed:
             self.stdout.write(self.style.WARNING(f"{source}: {source.failure}\n  {source.address}"))

@@ -1,4 +1,4 @@
-"""Write a collection as a seed file."""
+"""Export a collection as a seed file."""
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -9,16 +9,18 @@ from faq.workflow import working_copy
 
 
 class Command(BaseCommand):
-    help = "Print the seed text of what is public in a collection, or of its working copies."
+    help = "Print a collection's public answers, or its working copies, as a seed file."
 
     def add_arguments(self, parser):
         parser.add_argument("collection", help="the collection's slug")
-        parser.add_argument("--working-copy", action="store_true", help="what editors see, not what the public sees")
+        parser.add_argument(
+            "--working-copy", action="store_true", help="export the working copies instead of the public answers"
+        )
 
     def handle(self, collection, **options):
         if not Collection.objects.filter(slug=collection).exists():
-            known = ", ".join(Collection.objects.values_list("slug", flat=True)) or "none"
-            raise CommandError(f"There is no collection “{collection}”. Collections here: {known}.")
+            slugs = ", ".join(Collection.objects.values_list("slug", flat=True)) or "none"
+            raise CommandError(f"There is no collection “{collection}”. Collections: {slugs}.")
         questions = Question.objects.filter(collection__slug=collection).select_related("collection").order_by("number")
         if options["working_copy"]:
             rows = questions.prefetch_related("points__citations__source").iterator(500)
@@ -29,17 +31,17 @@ class Command(BaseCommand):
         document = seedfile.Document(tuple(contents.seed_question(number, content) for number, content in pairs))
         text = seedfile.render(document)
         self.stdout.write(text, ending="")
-        if problem := self._why_not_importable(text, document):
-            self.stderr.write(self.style.WARNING(f"This text cannot be imported again as it is: {problem}"))
+        if problem := self._import_problem(text, document):
+            self.stderr.write(self.style.WARNING(f"You cannot import this text again without changes: {problem}"))
 
-    def _why_not_importable(self, text, document):
+    def _import_problem(self, text, document):
         numbers = [question.number for question in document.questions]
         missing = sorted(set(range(1, max(numbers, default=1) + 1)) - set(numbers))
         if missing:
-            return f"question {', '.join(map(str, missing))} is not in it."
+            return f"question {', '.join(map(str, missing))} is missing."
         try:
             if seedfile.parse(text) == document:
                 return None
         except seedfile.SeedError as error:
             return str(error)
-        return "in some places a question and a point look the same, and it would be read in another way."
+        return "a question and a point look the same, so an import would read the text differently."

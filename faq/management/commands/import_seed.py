@@ -1,4 +1,4 @@
-"""Import seed files, each into a collection."""
+"""Import seed files into collections."""
 
 from functools import partial
 from pathlib import Path
@@ -14,24 +14,26 @@ from faq.workflow import importing
 
 class Command(BaseCommand):
     help = (
-        "Import a seed file (numbered questions and answers) as drafts, or with --publish for the public to read. "
-        "A file with the same name and the ending .toml beside it, the manifest, gives title, topics and tags. "
-        "Importing again merges: what an editor wrote is never overwritten. Of several files, all are imported or none."
+        "Import a seed file (numbered questions and answers) as drafts, or publish it with --publish. The manifest, a "
+        "file with the same name and the extension .toml, contains title, topics and tags. A repeated import merges "
+        "texts and never overwrites the text of an editor. Of several files, all are imported or none."
     )
 
     def add_arguments(self, parser):
-        parser.add_argument("file", type=Path, nargs="+", help="the seed file, or several")
-        parser.add_argument("--publish", action="store_true", help="seal what is new or changed, marked as unchecked")
-        parser.add_argument("--dry-run", action="store_true", help="say what would change, and write nothing")
-        parser.add_argument("--manifest", type=Path, help="the manifest, if it is not beside the seed file")
+        parser.add_argument("file", type=Path, nargs="+", help="one or more seed files")
+        parser.add_argument(
+            "--publish", action="store_true", help="publish new and changed answers, marked as unchecked"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="report the changes without making them")
+        parser.add_argument("--manifest", type=Path, help="the manifest, if it is in another place")
         parser.add_argument("--collection", help="the collection's slug (default: the file's name)")
         for name in ("title", "jurisdiction", "language", "origin"):
             parser.add_argument(f"--{name}", help=f"the collection's {name}, if there is no manifest")
 
     def handle(self, file, publish, dry_run, collection, verbosity, **options):
         if len(file) > 1:
-            self._refuse_options_of_one(options | {"collection": collection})
-        # All are read before the first is imported, but only one is held in memory at a time.
+            self._refuse_single_file_options(options | {"collection": collection})
+        # Parse all files before the first import, but keep only one document in memory.
         slugs: dict[str, Path] = {}
         for path in file:
             document, about = self._read(path, options, warn=True)
@@ -53,17 +55,17 @@ class Command(BaseCommand):
             if dry_run:
                 transaction.set_rollback(True)
         for report in reports:
-            self._tell(report, verbosity if not dry_run else 2)
+            self._print_report(report, verbosity if not dry_run else 2)
         if dry_run:
-            self.stdout.write("This was a dry run: nothing was written.")
+            self.stdout.write("This was a dry run: nothing was changed.")
 
-    def _refuse_options_of_one(self, options):
+    def _refuse_single_file_options(self, options):
         for name in ("collection", "manifest", "title", "jurisdiction", "language", "origin"):
             if options[name]:
                 raise CommandError(f"--{name} is for one file. Give each file a manifest of its own instead.")
 
     def _read(self, file, options, warn=False):
-        """The document in a file and what its manifest says of it. Warnings are shown where `warn` is set."""
+        """Return the document of a seed file and its manifest. With `warn`, print warnings."""
         document = self._document(file, warn)
         return document, self._manifest(file, options, document, warn)
 
@@ -110,12 +112,12 @@ class Command(BaseCommand):
             "digits and hyphens."
         )
 
-    def _tell(self, report, verbosity):
+    def _print_report(self, report, verbosity):
         for number, outcome in report.outcomes:
             if verbosity > 1 or outcome in (importing.CONFLICT, importing.KEPT):
                 self.stdout.write(f"  question {number}: {outcome}")
-        for number, why in report.held.items():
-            self.stdout.write(self.style.WARNING(f"  question {number} was not published: {why}."))
+        for number, reason in report.held.items():
+            self.stdout.write(self.style.WARNING(f"  question {number} was not published: {reason}."))
         for notice in report.notices:
             self.stdout.write(f"  {notice}")
         self.stdout.write(self.style.SUCCESS(f"{report.collection.slug}: {report}"))

@@ -1,4 +1,4 @@
-"""Load fixtures, and note in the log what they bring."""
+"""Load fixtures, and append their public changes to the audit log."""
 
 from collections import defaultdict
 
@@ -10,12 +10,12 @@ from faq.workflow import audit
 
 
 class Command(loaddata.Command):
-    """Django's own. What a fixture brings for the public to see goes into the log, in the same transaction."""
+    """Django's command. It also logs loaded questions, editions and checks, in the same transaction."""
 
     def loaddata(self, fixture_labels):
         self.loaded = defaultdict(set)
         super().loaddata(fixture_labels)
-        if self.using == DEFAULT_DB_ALIAS:  # the log is that database's
+        if self.using == DEFAULT_DB_ALIAS:  # the log is in the default database
             audit.note_loaded(self.loaded)
 
     def save_obj(self, obj):

@@ -1,4 +1,4 @@
-"""Move everything from another database into the site's own."""
+"""Copy another database into the site's database."""
 
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
@@ -8,9 +8,8 @@ from faq.operations import database_copy
 
 class Command(BaseCommand):
     help = (
-        "Copy everything from an old database into the site's own, which DATABASE_URL names and which must be empty: "
-        "from an SQLite file to PostgreSQL, or back. All or nothing. Stop the site first; the old database stays as it "
-        "is."
+        "Copy an old database into the empty database of DATABASE_URL, from SQLite to PostgreSQL or back. Stop the "
+        "site first. Either everything is copied or nothing, and the old database does not change."
     )
 
     def add_arguments(self, parser):
@@ -23,20 +22,18 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         tables = sum(count > 0 for count in copied.rows.values())
         self.stdout.write(
-            f"{sum(copied.rows.values()):,} rows of {tables} tables were copied.\n"
-            f"{copied.verdict.entries:,} entries of the log follow from one another, and {copied.verdict.editions:,} "
-            f"editions are as sealed. Last hash: {copied.verdict.head or 'none yet'}\n"
-            f"{copied.indexed:,} questions are in the search index."
+            f"{sum(copied.rows.values()):,} rows of {tables} tables copied.\n"
+            f"{copied.verdict.entries:,} log entries and {copied.verdict.editions:,} editions "
+            f"verified. Last hash: {copied.verdict.head or 'none yet'}\n"
+            f"{copied.indexed:,} questions indexed."
         )
         if copied.unknown:
             self.stderr.write(
-                self.style.WARNING(
-                    f"Not copied, because they are not tables of this site: {', '.join(copied.unknown)}."
-                )
+                self.style.WARNING(f"Not copied, because this site has no such tables: {', '.join(copied.unknown)}.")
             )
         self.stdout.write(
-            "Next: start the site with DATABASE_URL as it is now, then manage.py backup and verify_backup. Put the old "
-            "database away once that is proved: nobody writes to it any more."
+            "Next: start the site with this DATABASE_URL, and run manage.py backup and verify_backup. After that, "
+            "archive the old database."
         )
 
     def _progress(self, rows, total, table):

@@ -1,4 +1,4 @@
-"""Make everything ready that the web server needs."""
+"""Prepare the site for the start of the web server."""
 
 import os
 import secrets
@@ -18,9 +18,8 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 class Command(BaseCommand):
     help = (
-        "Before the server starts: bring the database up to date, collect static files, and on the very first start "
-        "import the seeds, unless EMPTY=1, and make an account for an editor, a publisher and a manager. Run again, it "
-        "changes nothing."
+        "Migrate the database and collect static files. On the first start, also import the seeds, unless EMPTY=1, and "
+        "create accounts for an editor, a publisher and a manager. You can run it again at any time."
     )
 
     def handle(self, **options):
@@ -32,19 +31,19 @@ class Command(BaseCommand):
         if not Collection.objects.exists() and os.environ.get("EMPTY", "").lower() not in ("1", "on", "yes", "true"):
             for seed in sorted((settings.BASE_DIR / "seeds").glob("*.txt")):
                 call_command("import_seed", seed, publish=True, stdout=self.stdout, stderr=self.stderr)
-        passwords = self._first_accounts()
-        self._tell(f"http://{f'[{host}]' if ':' in host else host}:{port}", passwords)
+        passwords = self._create_accounts()
+        self._print_summary(f"http://{f'[{host}]' if ':' in host else host}:{port}", passwords)
 
     def _refuse_unreachable(self, host):
         if host not in LOOPBACK and host not in settings.ALLOWED_HOSTS and "ALLOWED_HOSTS" not in os.environ:
             raise CommandError(
-                f"HOST={host} makes the site reachable from other machines, but it would answer none of them: set "
+                f"HOST={host} makes the site reachable from other machines, but it would refuse their requests: set "
                 "ALLOWED_HOSTS to the names that readers will use, with commas between them."
             )
 
     @transaction.atomic
-    def _first_accounts(self):
-        """Log-in names with their passwords, if there was no account before."""
+    def _create_accounts(self):
+        """Create the first accounts if there is none. Returns passwords by login name."""
         User = get_user_model()
         if User.objects.exists():
             return {}
@@ -55,7 +54,7 @@ class Command(BaseCommand):
             user.groups.add(Group.objects.get(name=group))
         return passwords
 
-    def _tell(self, address, passwords):
+    def _print_summary(self, address, passwords):
         database = settings.DATABASES["default"]["NAME"] if connection.vendor == "sqlite" else "PostgreSQL"
         lines = [
             "",
@@ -63,7 +62,7 @@ class Command(BaseCommand):
             f"  Edit   {address}/admin/",
             *(f"         log in as {name:<10} password {password}" for name, password in passwords.items()),
             *(
-                ["         These passwords are shown this once. Keep them now, and change them after log-in."]
+                ["         These passwords are shown only once. Save them now, and change them after the first log-in."]
                 if passwords
                 else []
             ),

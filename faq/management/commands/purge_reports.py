@@ -1,4 +1,4 @@
-"""Forget the words of old reports and of old searches."""
+"""Delete the texts of old reports, and old searches without results."""
 
 from django.core.management.base import BaseCommand
 
@@ -7,7 +7,7 @@ from faq.site import reports
 
 
 class Command(BaseCommand):
-    help = "Delete readers' words that are older than 90 days: reports, and searches in vain. Run it daily."
+    help = "Delete texts of reports, and searches without results, that are older than 90 days. Run it daily."
 
     def handle(self, **options):
         count = reports.forget_words()

@@ -1,4 +1,4 @@
-"""Make the search index anew, or find out whether it is right."""
+"""Rebuild or check the search index."""
 
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
@@ -8,18 +8,20 @@ from faq.search import rebuilding
 
 class Command(BaseCommand):
     help = (
-        "Make the search index anew from what is public. The site may go on meanwhile. With --check, say what in the "
-        "index differs from what is public, and change nothing."
+        "Rebuild the search index from the public answers. The site can keep running. With --check, report differences "
+        "between the index and the public answers, and change nothing."
     )
 
     def add_arguments(self, parser):
-        parser.add_argument("--check", action="store_true", help="only look; the exit status is 1 if something differs")
+        parser.add_argument(
+            "--check", action="store_true", help="only report differences; the exit status is 1 if there are any"
+        )
 
     def handle(self, check, **options):
         if check:
-            if found := rebuilding.drift():
-                raise CommandError("\n".join([*found, "To mend it: manage.py rebuild_search"]))
-            self.stdout.write("The search index is in line with what is public.")
+            if problems := rebuilding.drift():
+                raise CommandError("\n".join([*problems, "To repair it, run: manage.py rebuild_search"]))
+            self.stdout.write("The search index agrees with the public answers.")
             return
         count = rebuilding.rebuild(lambda batches: tqdm(batches, unit=" batches", disable=None, leave=False))
         self.stdout.write(self.style.SUCCESS(f"{count} question{'s' * (count != 1)} indexed."))

@@ -1,4 +1,4 @@
-"""Put a backup in place of the database."""
+"""Restore a backup."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from faq.operations import backups
 
 
 class Command(BaseCommand):
-    help = "Put a backup in place of the whole database. Stop the site first. What was there is kept, too."
+    help = "Replace the whole database with a backup. Stop the site first. The current database is saved first."
 
     def add_arguments(self, parser):
         parser.add_argument("file", type=Path, help="the backup")
@@ -23,11 +23,13 @@ class Command(BaseCommand):
         except backups.CannotBackUp as error:
             raise CommandError(str(error)) from None
         call_command("migrate", verbosity=0)
-        self.stdout.write(f"The database is what {file} holds. What was there before is in {before}.")
+        self.stdout.write(f"The database was restored from {file}. The previous database is in {before}.")
 
     def _confirmed(self):
         try:
             answer = input("This replaces the whole database. Has the site been stopped? Type “yes”: ")
         except EOFError:
-            raise CommandError("Nothing was changed: nobody is there to confirm it. Add --yes to go on.") from None
+            raise CommandError(
+                "Nothing was changed, because there is no terminal for the confirmation. Add --yes."
+            ) from None
         return answer == "yes"

@@ -1,4 +1,4 @@
-"""Say what makes the working copies hard to read or to rely on."""
+"""Review the wording of working copies."""
 
 import json
 from dataclasses import asdict
@@ -11,11 +11,11 @@ from faq.workflow import working_copy
 
 
 class Command(BaseCommand):
-    help = "List what stands out in the words of the working copies: machine phrases, long sentences, missing dates, …"
+    help = "List wording problems of the working copies, such as machine phrases, long sentences and missing dates."
 
     def add_arguments(self, parser):
         parser.add_argument("collection", nargs="?", help="only this collection (its slug)")
-        parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+        parser.add_argument("--json", action="store_true", help="print one JSON object per line")
 
     def handle(self, collection, json, **options):
         questions = (
@@ -23,8 +23,8 @@ class Command(BaseCommand):
         )
         if collection:
             if not Collection.objects.filter(slug=collection).exists():
-                known = ", ".join(Collection.objects.values_list("slug", flat=True)) or "none"
-                raise CommandError(f"There is no collection “{collection}”. Collections here: {known}.")
+                slugs = ", ".join(Collection.objects.values_list("slug", flat=True)) or "none"
+                raise CommandError(f"There is no collection “{collection}”. Collections: {slugs}.")
             questions = questions.filter(collection__slug=collection)
         count = total = 0
         for question in questions.iterator(500):

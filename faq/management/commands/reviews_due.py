@@ -1,4 +1,4 @@
-"""Say which answers are due to be checked against their sources."""
+"""List answers whose check against the sources is due."""
 
 import sys
 from datetime import timedelta
@@ -10,7 +10,7 @@ from faq.models import Question
 
 
 class Command(BaseCommand):
-    help = "List the public answers whose check is overdue, or due soon. Exits with 1 if one is overdue, for a timer."
+    help = "List public answers whose check is overdue or due soon. The exit status is 1 if a check is overdue."
 
     def add_arguments(self, parser):
         parser.add_argument("--within", type=int, default=14, help="days to look ahead (default: 14)")
@@ -23,8 +23,8 @@ class Command(BaseCommand):
         for question in questions:
             days = (today - question.check_due).days
             overdue += days > 0
-            when = f"overdue by {days} day{'s' * (days != 1)}" if days > 0 else f"due on {question.check_due}"
-            line = f"{question.collection.slug} {question.number}: {when}. Checked on {question.checked_on}."
+            status = f"overdue by {days} day{'s' * (days != 1)}" if days > 0 else f"due on {question.check_due}"
+            line = f"{question.collection.slug} {question.number}: {status}. Checked on {question.checked_on}."
             self.stdout.write(self.style.ERROR(line) if days > 0 else line)
         unchecked = Question.objects.public().unchecked().count()
         self.stdout.write(

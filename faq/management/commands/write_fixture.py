@@ -1,4 +1,4 @@
-"""Write a collection as a fixture."""
+"""Export a collection as a fixture."""
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -14,8 +14,8 @@ class Command(BaseCommand):
 
     def handle(self, collection, **options):
         try:
-            found = Collection.objects.get(slug=collection)
+            row = Collection.objects.get(slug=collection)
         except Collection.DoesNotExist:
-            known = ", ".join(Collection.objects.values_list("slug", flat=True)) or "none"
-            raise CommandError(f"There is no collection “{collection}”. Collections here: {known}.") from None
-        fixtures.dump(found, self.stdout._out)
+            slugs = ", ".join(Collection.objects.values_list("slug", flat=True)) or "none"
+            raise CommandError(f"There is no collection “{collection}”. Collections: {slugs}.") from None
+        fixtures.dump(row, self.stdout._out)
