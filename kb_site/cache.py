@@ -1,18 +1,18 @@
-"""Pages that work while the cache does not answer."""
+"""Errors of the cache server."""
 
 import sys
 from contextlib import contextmanager
 
 
 def is_cache_error(error: BaseException) -> bool:
-    """Whether Redis raised this. (Its client is optional and large, so it is not imported for this.)"""
+    """Whether the Redis client raised this error. (The client is optional, so it is not imported here.)"""
     client = sys.modules.get("redis.exceptions")
     return client is not None and isinstance(error, client.RedisError)
 
 
 @contextmanager
 def without_cache():
-    """Ignore the error if the cache does not answer in this block."""
+    """Ignore errors of the cache server in this block."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What every template may use."""
+"""The context processor of the site."""
 
 from django.conf import settings
 from django.urls import translate_url
@@ -10,7 +10,7 @@ from faq.answers import markup
 
 
 def _text(name, language):
-    """A text of the site in the reader's language, else in the site's own, as HTML; empty if nobody wrote it."""
+    """Return a `SiteText` as HTML, in this language or else in the site's default one; "" if there is none."""
     from faq.models import SiteText
 
     texts = dict(SiteText.objects.filter(name=name).values_list("language", "text"))
@@ -23,11 +23,11 @@ def site(request):
         "site_name": settings.SITE_NAME,
         "leave_url": settings.LEAVE_URL,
         "language": language,
-        # The same page in the interface's other languages, as (code, its own name, address).
+        # The same page in the other languages, as (code, the language's name for itself, address).
         "translations": [
             (code, get_language_info(code)["name_local"], escape_uri_path(translate_url(request.path, code)))
             for code, _ in settings.LANGUAGES
-            # (“//name/” would be read as the address of another host, and so would “/\\name/” if it were not escaped.)
+            # Browsers take “//name/” for the address of another host, and also “/\\name/” unless it is escaped.
             if code != language and not request.path.startswith("//")
         ],
         "texts": {

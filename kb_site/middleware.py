@@ -1,4 +1,4 @@
-"""Middleware of this site."""
+"""Middleware for headers, sessions, languages and compression."""
 
 import gzip
 import hashlib
@@ -18,24 +18,24 @@ from faq.operations import fault_pages
 
 from . import encodings
 
-_NOTHING = ", ".join(
+_PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in ("browsing-topics", "camera", "display-capture", "geolocation", "microphone", "payment", "usb")
 )
-# Loaded by a page, whose own headers count. (A picture in SVG can be opened as a page of its own.)
-_PART_OF_A_PAGE = re.compile(r"text/(css|javascript)\b")
-# Text that is shorter than this gains nothing.
-_WORTH_COMPRESSING = 200
-# Templates are indented for people. (No public page has an element in which white space counts.)
+# The headers of the page that loads these files apply to them. (An SVG file can be opened as a page of its own.)
+_SUBRESOURCE = re.compile(r"text/(css|javascript)\b")
+_MIN_COMPRESSED_LENGTH = 200
+# Indentation of the templates. (No public page has an element in which white space counts.)
 _INDENTATION = re.compile(rb"\s*\n\s*")
 _TEXT = re.compile(r"text/|application/(?:[a-z]+\+)?(?:xml|json)")
-# U+202A to U+202E and U+2066 to U+2069, in UTF-8 (see `faq.answers.seedfile`); and NUL, which no page may have.
-_TURNING = re.compile(rb"\xe2(?:\x80[\xaa-\xae]|\x81[\xa6-\xa9])|\0")
+# U+202A to U+202E and U+2066 to U+2069, in UTF-8 (see `faq.answers.seedfile`), and NUL.
+_BIDI_CONTROLS = re.compile(rb"\xe2(?:\x80[\xaa-\xae]|\x81[\xa6-\xa9])|\0")
 
 
 def admin_content_policy(get_response):
-    """Let the admin's own pages run the admin's own scripts; public pages run none (see CONTENT_SECURITY_POLICY). No
-    cache keeps what is in the admin."""
+    """Allow the pages of the admin to run its own scripts, and forbid caches to store them.
+
+    Public pages run no scripts (see CONTENT_SECURITY_POLICY)."""
 
     def middleware(request):
         response = get_response(request)
@@ -47,12 +47,13 @@ def admin_content_policy(get_response):
     return middleware
 
 
-def headers_of_every_answer(get_response):
-    """No page, and nothing that got into one, may ask the browser for more than to show it. The others are those that
-    SecurityMiddleware sets, for what it refuses itself. And nobody who only reads is given a cookie."""
+def security_headers(get_response):
+    """Set the security headers of every response, and remove cookies from responses outside of the admin.
+
+    Some are also set by SecurityMiddleware, but not on responses to requests that an earlier middleware refuses."""
     always = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": settings.SECURE_REFERRER_POLICY}
-    of_a_page = {
-        "Permissions-Policy": _NOTHING,
+    for_pages = {
+        "Permissions-Policy": _PERMISSIONS_POLICY,
         "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
     }
 
@@ -60,22 +61,22 @@ def headers_of_every_answer(get_response):
         response = get_response(request)
         for name, value in always.items():
             response.headers.setdefault(name, value)
-        if _PART_OF_A_PAGE.match(response.get("Content-Type", "")):
+        if _SUBRESOURCE.match(response.get("Content-Type", "")):
             response._csp_exempt = True
-            for name in (*of_a_page, "X-Frame-Options"):
+            for name in (*for_pages, "X-Frame-Options"):
                 del response.headers[name]
         else:
-            for name, value in of_a_page.items():
+            for name, value in for_pages.items():
                 response.headers.setdefault(name, value)
         if not request.path.startswith(reverse("admin:index")):
-            response.cookies.clear()  # not even in place of a broken one
+            response.cookies.clear()  # Django also sets a cookie to delete a broken one
         return response
 
     return middleware
 
 
 class Sessions(SessionMiddleware):
-    """Shows a page also where what the session would note of it, such as when somebody was here, cannot be stored."""
+    """Sends the response to a GET request also if the session cannot be stored, such as while the disk is full."""
 
     def process_response(self, request, response):
         try:
@@ -86,8 +87,8 @@ class Sessions(SessionMiddleware):
             raise
 
 
-def language_of_address(get_response):
-    """The interface's language is what the address says (`/es/…`), and never guessed from the reader's browser."""
+def language_from_path(get_response):
+    """Activate the language that the path names (`/es/…`). The browser's languages are not considered."""
 
     def middleware(request):
         language = translation.get_language_from_path(request.path_info) or settings.LANGUAGE_CODE
@@ -100,20 +101,20 @@ def language_of_address(get_response):
     return middleware
 
 
-def text_runs_as_stored(get_response):
-    """Take out what turns the direction of text and cannot be seen, as no form and no seed file lets it in.
+def remove_bidi_controls(get_response):
+    """Remove invisible characters that change the direction of text from every page.
 
-    Here for what came in by other ways, and for what an address says: a title or a description has no element around it
-    that would keep such a turn to itself."""
+    Forms and seed files refuse them. This covers text that was stored in another way or that comes from the address. In
+    a title or a meta description, no element limits the effect of such a character."""
 
     def middleware(request):
         response = get_response(request)
         if (
             not response.streaming
             and _TEXT.match(response.get("Content-Type", ""))
-            and _TURNING.search(response.content)
+            and _BIDI_CONTROLS.search(response.content)
         ):
-            response.content = _TURNING.sub(b"", response.content)
+            response.content = _BIDI_CONTROLS.sub(b"", response.content)
             if response.has_header("Content-Length"):
                 response.headers["Content-Length"] = str(len(response.content))
         return response
@@ -121,11 +122,11 @@ def text_runs_as_stored(get_response):
     return middleware
 
 
-def compact_public_pages(get_response):
-    """Compress public responses and answer 304 to who has them already, by an ETag over what they say.
+def compress_public_pages(get_response):
+    """Compress public responses, set an ETag, and answer 304 to conditional requests.
 
-    It is a weak one, the same however well they are compressed. Only public ones: they hold nothing secret, so their
-    compressed size gives nothing away."""
+    The ETag does not depend on the encoding. Other responses are not compressed: the compressed size of a page with
+    secrets can reveal them."""
 
     def middleware(request):
         response = get_response(request)
@@ -135,8 +136,8 @@ def compact_public_pages(get_response):
         if response.get("Content-Type", "").startswith("text/html"):
             response.content = _INDENTATION.sub(b"\n", response.content)
         etag = f'W/"{hashlib.sha256(response.content).hexdigest()[:32]}"'
-        if len(response.content) >= _WORTH_COMPRESSING and not response.has_header("Content-Encoding"):
-            _compress(response, request.META.get("HTTP_ACCEPT_ENCODING", ""))
+        if len(response.content) >= _MIN_COMPRESSED_LENGTH and not response.has_header("Content-Encoding"):
+            _compress(response, encodings.preferred(request.META.get("HTTP_ACCEPT_ENCODING", "")))
         response.headers["Content-Length"] = str(len(response.content))
         response.headers["ETag"] = etag
         if response.status_code != 200:
@@ -146,13 +147,10 @@ def compact_public_pages(get_response):
     return middleware
 
 
-def _compress(response, header):
-    names = encodings.accepted(header)
-    if "br" in names:
-        response.content, name = brotli.compress(response.content, quality=5), "br"
-    elif "gzip" in names:
-        # Without a time in it: the same page is the same bytes, and has the same ETag.
-        response.content, name = gzip.compress(response.content, compresslevel=6, mtime=0), "gzip"
-    else:
-        return
-    response.headers["Content-Encoding"] = name
+def _compress(response, encoding):
+    if encoding == "br":
+        response.content = brotli.compress(response.content, quality=5)
+    elif encoding == "gzip":
+        response.content = gzip.compress(response.content, compresslevel=6, mtime=0)  # the same page, the same bytes
+    if encoding:
+        response.headers["Content-Encoding"] = encoding

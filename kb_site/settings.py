@@ -1,26 +1,27 @@
 """Settings, read from the environment.
 
-With nothing set the site runs on this machine alone: DEBUG off, an SQLite file and a generated secret key in `var/`.
+Without any setting, the site accepts connections from this machine only, with DEBUG off, an SQLite file and a generated
+secret key in `var/`.
 
-    ENVIRONMENT_FILE  a file with more of these, as NAME=value lines; values with blanks in quotes (default: none)
-    VAR_DIR         folder for the database file, the secret key, backups and collected static files (default: var)
-    STATIC_ROOT     folder for collected static files, where they are to be elsewhere (default: VAR_DIR/static)
-    SECRET_KEY      or SECRET_KEY_FILE; else VAR_DIR/secret_key, made on first use
+    ENVIRONMENT_FILE  a file with more settings, as NAME=value lines; quote values with spaces (default: none)
+    VAR_DIR         folder of the database file, the secret key, backups and collected static files (default: var)
+    STATIC_ROOT     folder of collected static files (default: VAR_DIR/static)
+    SECRET_KEY      or SECRET_KEY_FILE (default: the key in VAR_DIR/secret_key, which is generated on first use)
     DATABASE_URL    e.g. postgres://user:password@host/name (default: VAR_DIR/kb.sqlite3). For failover, name every
                     server: postgres://user:password@a:5432,b:5432/name?target_session_attrs=read-write
-    CACHE_URL       e.g. redis://host:6379/1 (default: memory of each process)
+    CACHE_URL       e.g. redis://host:6379/1 (default: the memory of each process)
     ALLOWED_HOSTS   comma-separated host names (default: this machine's own names)
-    TLS             on or off: readers come by https (default: on as soon as ALLOWED_HOSTS names another machine)
-    PROXY           on: a proxy in front ends TLS, sets X-Forwarded-Proto and X-Forwarded-For itself, whatever it was
-                    sent, and drops names with underscores; forwarded: it sets Forwarded itself (default: off)
-    SECOND_FACTOR   on or off: who publishes or manages must have one (default: on where others can reach the site)
-    SITE_NAME       what the site is called (default: Standing Answers)
-    LEAVE_URL       a neutral page where “Leave this page” leads (default: Wikipedia)
-    CDN_SECONDS     how long a cache in front may show a page that is not what the public sees any more (default: 0)
-    KEEP_PAGES      on or off: each process keeps public pages in memory while they are true (default: on)
-    WORDING_BLOCKS  kinds of wording findings that stop publishing, such as generator,undated (default: none)
-    LOG_FORMAT      json: a JSON object a line; text: for people (default: text at a terminal, else json)
-    SENTRY_DSN      where errors are reported to, beside the log; needs the extra “sentry” (default: nowhere)
+    TLS             on or off: the site is served by https only (default: on if ALLOWED_HOSTS names another machine)
+    PROXY           on: a proxy in front terminates TLS, overwrites X-Forwarded-Proto and X-Forwarded-For, and drops
+                    header names with underscores; forwarded: it overwrites Forwarded (default: off)
+    SECOND_FACTOR   on or off: publishers and managers need a second factor (default: on if other machines can connect)
+    SITE_NAME       the name of the site (default: Standing Answers)
+    LEAVE_URL       the target of the link “Leave this page”, a neutral page (default: Wikipedia)
+    CDN_SECONDS     for how long a shared cache in front may send outdated pages (default: 0)
+    KEEP_PAGES      on or off: each process caches public pages in memory until content changes (default: on)
+    WORDING_BLOCKS  kinds of wording findings that prevent publishing, such as generator,undated (default: none)
+    LOG_FORMAT      json (one object a line) or text (default: text at a terminal, else json)
+    SENTRY_DSN      a Sentry project to report errors to; needs the extra “sentry” (default: none)
     DEBUG           on or off (default: off)
 """
 
@@ -44,7 +45,7 @@ env = environ.FileAwareEnv()
 
 
 def read_environment_file():
-    """Add the settings of ENVIRONMENT_FILE. Variables that are set already win."""
+    """Add the settings of ENVIRONMENT_FILE. Variables that are already set take precedence."""
     if path := os.environ.get("ENVIRONMENT_FILE"):
         try:
             with Path(path).open(encoding="utf-8") as file:
@@ -59,7 +60,7 @@ read_environment_file()
 
 
 def flag(name: str, default: bool) -> bool:
-    """A switch from the environment. Refuses what is neither on nor off, so that a typing error turns nothing off."""
+    """Return a boolean setting. A value that is neither on nor off is an error, so that a typo disables nothing."""
     value = env.str(name, default="on" if default else "off").strip().lower()
     if value in ("on", "true", "yes", "1"):
         return True
@@ -69,30 +70,30 @@ def flag(name: str, default: bool) -> bool:
 
 
 def database(address: str) -> dict:
-    """What Django must know to connect to the database at this address."""
-    with warnings.catch_warnings(action="ignore"):  # one would print the address
+    """Return the entry of DATABASES for this address, a URL."""
+    with warnings.catch_warnings(action="ignore"):  # a warning would print the address
         try:
             found = env.db_url_config(address)
         except (ImproperlyConfigured, ValueError):
             found = {}
     if found.get("ENGINE") not in (SQLITE, POSTGRESQL):
-        # The address is not repeated: it may hold a password, and this ends in a log.
+        # The message does not repeat the address, which may contain a password, since it is logged.
         raise ImproperlyConfigured(
-            "DATABASE_URL names no database that this site runs on. Set it to something like "
+            "DATABASE_URL is not the address of a PostgreSQL or SQLite database. Set it to something like "
             "postgres://user:password@host:5432/name or sqlite:////path/to/file, or leave it out."
         )
-    # A connection for each request costs more than the request.
+    # Opening a connection takes longer than a typical request.
     found |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
     if found["ENGINE"] == SQLITE:
         found["OPTIONS"] = {
-            # Readers and a writer at the same time; writers queue instead of failing.
+            # Readers do not wait for a writer, and writers wait for each other instead of failing.
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
         }
     else:
-        # A machine that is gone must not hold up who could be served by another one. A search for words that very many
-        # questions have looks at some of them: at the same ones each time, not from where another search just is.
+        # The timeouts let a request go on to another server soon if one is down. Without synchronized scans, a search
+        # that ranks only some of very many matches ranks the same ones each time.
         found["OPTIONS"] = {
             "options": "-c synchronize_seqscans=off",
             "connect_timeout": 2,
@@ -106,7 +107,7 @@ def database(address: str) -> dict:
 
 
 def secret_key() -> str:
-    """The key from the environment, else the one in VAR_DIR, made on first use and readable by its owner only."""
+    """Return the key from the environment, else from VAR_DIR/secret_key, which is generated on first use."""
     if key := env.str("SECRET_KEY", default=""):
         return key
     path = VAR_DIR / "secret_key"
@@ -117,10 +118,10 @@ def secret_key() -> str:
         pass
     if key := path.read_text().strip():
         return key
-    raise ImproperlyConfigured(f"The file {path} is empty. Delete it, and a new secret key is made at the next start.")
+    raise ImproperlyConfigured(f"The file {path} is empty. Delete it. A new secret key is generated at the next start.")
 
 
-os.umask(0o077)  # accounts, keys and copies of them: nobody else on the machine reads what this process writes
+os.umask(0o077)  # other users of the machine cannot read the files that this process writes
 VAR_DIR = Path(env.str("VAR_DIR", default="var"))
 VAR_DIR = VAR_DIR if VAR_DIR.is_absolute() else BASE_DIR / VAR_DIR
 try:
@@ -129,8 +130,8 @@ try:
         raise PermissionError(errno.EACCES, "no permission to write there")
 except OSError as error:
     raise ImproperlyConfigured(
-        f"VAR_DIR={VAR_DIR} cannot be used: {error.strerror}. The database and the secret key are kept there: choose a "
-        "folder that this user may write to."
+        f"VAR_DIR={VAR_DIR} cannot be used: {error.strerror}. The database and the secret key are stored there. Choose "
+        "a folder to which this user may write."
     ) from error
 
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
@@ -143,31 +144,31 @@ TLS = flag("TLS", default=REACHABLE)
 CDN_SECONDS = env.int("CDN_SECONDS", default=0)
 
 
-def refuse_what_is_unsafe():
-    """Stops the start where a setting would hand the site to strangers; says what to do instead."""
+def refuse_unsafe_settings():
+    """Raise ImproperlyConfigured for settings that would make the site insecure."""
     if any("*" in host for host in ALLOWED_HOSTS):
         raise ImproperlyConfigured(
-            "ALLOWED_HOSTS has a “*”, so a request could make the site write links to any host. Name the hosts that "
-            "readers use, with commas between them."
+            "ALLOWED_HOSTS contains “*”, so a request could make the site write links to any host. Name the hosts that "
+            "readers use, separated by commas."
         )
     if not 0 <= CDN_SECONDS <= 3600:
         raise ImproperlyConfigured(
-            f"CDN_SECONDS={CDN_SECONDS}: an answer that was withdrawn would be shown for that long. Set it to a number "
+            f"CDN_SECONDS={CDN_SECONDS}: a cache would show a withdrawn answer for that long. Set it to a number "
             "from 0 to 3600, or leave it out."
         )
     if DEBUG and REACHABLE:
         raise ImproperlyConfigured(
-            "DEBUG=on would show settings and data to everybody who can reach the site by the names in ALLOWED_HOSTS. "
-            "Leave DEBUG out, or ALLOWED_HOSTS."
+            "DEBUG=on would show settings and data to all visitors of the hosts in ALLOWED_HOSTS. Leave out DEBUG or "
+            "ALLOWED_HOSTS."
         )
     if len(SECRET_KEY) < 32 or SECRET_KEY.startswith("django-insecure-"):
         raise ImproperlyConfigured(
-            "SECRET_KEY is too short or a well-known one, so log-ins could be forged. Leave it out, and one is made in "
-            "VAR_DIR; or set one that `python -c 'import secrets; print(secrets.token_urlsafe(50))'` prints."
+            "SECRET_KEY is too short or well known, so log-ins could be forged. Leave it out to have one generated in "
+            "VAR_DIR, or set a key that `python -c 'import secrets; print(secrets.token_urlsafe(50))'` prints."
         )
 
 
-refuse_what_is_unsafe()
+refuse_unsafe_settings()
 
 SECOND_FACTOR = flag("SECOND_FACTOR", default=REACHABLE)
 SITE_NAME = env.str("SITE_NAME", default="Standing Answers")
@@ -197,17 +198,17 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "kb_site.logs.requests",
-    # First what every answer bears, also those that a middleware gives before a page is asked for.
+    # These come first, so that they also apply to responses of the middleware below.
     "csp.middleware.CSPMiddleware",
     "kb_site.middleware.admin_content_policy",
-    "kb_site.middleware.headers_of_every_answer",
+    "kb_site.middleware.security_headers",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "kb_site.middleware.compact_public_pages",
-    "kb_site.middleware.text_runs_as_stored",
+    "kb_site.middleware.compress_public_pages",
+    "kb_site.middleware.remove_bidi_controls",
     "kb_site.middleware.Sessions",
-    "kb_site.middleware.language_of_address",
+    "kb_site.middleware.language_from_path",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -243,18 +244,18 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
 if "redis" in CACHES["default"]["BACKEND"]:
-    # A cache that takes connections and says nothing must not hold up whoever asks it.
+    # A cache that accepts connections but does not answer must not block requests.
     CACHES["default"]["OPTIONS"] = {
         "socket_connect_timeout": 1, "socket_timeout": 1, **CACHES["default"].get("OPTIONS", {}),
     }  # fmt: skip
-# What all processes must know of each other, such as failed log-ins; without a cache of their own, in the database.
+# Data that all processes share, such as failed log-ins. Without CACHE_URL, it is stored in the database.
 CACHES["shared"] = (
     CACHES["default"]
     if "CACHE_URL" in os.environ
     else {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "kb_cache",
-        "OPTIONS": {"MAX_ENTRIES": 100_000},  # at the usual 300, a crowd of strangers could make it forget
+        "OPTIONS": {"MAX_ENTRIES": 100_000},  # with the default of 300, many log-in attempts would remove older counts
     }
 )
 
@@ -265,15 +266,15 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # of accounts that were made before
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # of older accounts
 ]
 LOGIN_URL = "admin:login"
 
-# Nobody reads the key or the recovery codes of somebody else, superusers included.
+# Superusers do not see the keys and recovery codes of other accounts either.
 OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 OTP_TOTP_ISSUER = env.str("SITE_NAME", default="Standing Answers")
 
-# Ten failures from one address, and it waits; other addresses do not, so nobody can lock out a colleague elsewhere.
+# Ten failures lock out the IP address, and not the account, so that nobody can lock out an editor elsewhere.
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -281,7 +282,7 @@ AXES_LOCKOUT_PARAMETERS = ["ip_address"]
 AXES_CLIENT_IP_CALLABLE = "kb_site.proxies.client"
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
-# Addresses are forgotten with the wait, and stand in no table and no log.
+# IP addresses are kept in the cache for that time, and in no table and no log.
 AXES_HANDLER = "axes.handlers.cache.AxesCacheHandler"
 AXES_CACHE = "shared"
 AXES_DISABLE_ACCESS_LOG = True
@@ -296,42 +297,42 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(VAR_DIR / "static")))
-# Elsewhere they are there for others, such as a web server in front or the user that a container runs as.
+# Static files outside of VAR_DIR are for others, such as a web server in front or the user of a container.
 _private = STATIC_ROOT.resolve().is_relative_to(VAR_DIR.resolve())
 FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = (0o600, 0o700) if _private else (0o644, 0o755)
 STATICFILES_DIRS = [BASE_DIR / "static"]
-WHITENOISE_ALLOW_ALL_ORIGINS = False  # nobody else's page is made of these files
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # other sites do not use these files
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "kb_site.static_files.Storage"},
 }
 
-# A public page loads its style sheet from here, sends its forms here, and does nothing else.
+# A public page may load style sheets and images from the site and submit forms to it, and nothing else.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
         "style-src": [SELF],
         "img-src": [SELF],
         "form-action": [SELF],
-        # No script runs that could connect; tools which audit the site read robots.txt from within a page.
+        # No script runs that could connect. Audit tools such as Lighthouse read robots.txt from within a page.
         "connect-src": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
     }
 }
-# An answer of 500 points, or a selection of 500 questions, is one form. (Its bytes are limited besides.)
+# The form of a long answer, or of a selection of 500 questions, has thousands of fields.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = True
-# An editor who comes back the next morning logs in again, also where the browser was left open.
+# A session ends after 12 hours, also if the browser stays open.
 SESSION_COOKIE_AGE = 12 * 60 * 60
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = TLS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked for from inside
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # for health checks on the local network
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TLS else 0
-# Other sites below the same name are not ours to decide about.
+# HSTS for subdomains and preloading (W005, W021) would affect other sites of the same domain.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 FORWARDED = env.str("PROXY", default="").strip().lower() == "forwarded"
 PROXY = FORWARDED or flag("PROXY", default=False)

@@ -1,4 +1,4 @@
-"""The SQLite file while the site serves: it is there or it is not, and may be put back at any time."""
+"""SQLite connections that notice when the database file is removed, replaced or made writable."""
 
 import os
 import sqlite3
@@ -8,11 +8,11 @@ from django.core.signals import request_started
 from django.db import connections
 
 
-class Existing(sqlite3.Connection):
-    """A connection to a file that is there.
+class ExistingFileConnection(sqlite3.Connection):
+    """A connection that does not create a missing file.
 
-    SQLite makes a missing file, and throws away what another one left in its write-ahead log: a file that somebody
-    moved aside for a moment would lose its latest changes."""
+    By default, SQLite creates the file and deletes a write-ahead log beside it. A file that was moved away for a moment
+    would then lose its latest changes."""
 
     def __init__(self, database, *args, **kwargs):
         super().__init__(f"{Path(database).absolute().as_uri()}?mode=rw", *args, **kwargs)
@@ -20,34 +20,34 @@ class Existing(sqlite3.Connection):
         self._file, self._read_only = _identity(database), not os.access(database, os.W_OK)
 
     def is_outdated(self):
-        """Whether to connect anew: another file is there now or none, or one that could not be written to can be."""
+        """Whether to reconnect: the file was removed or replaced, or it was read-only and is now writable."""
         return self._file != _identity(self._path) or (self._read_only and os.access(self._path, os.W_OK))
 
 
 def is_outdated(connection):
-    """Whether to replace this connection of a driver, which need not be an `Existing` or of SQLite."""
-    return isinstance(connection, Existing) and connection.is_outdated()
+    """Whether to replace this connection of a database driver. False for other drivers than SQLite's."""
+    return isinstance(connection, ExistingFileConnection) and connection.is_outdated()
 
 
 def use_existing():
-    """Let all connections of this process be such, and none outlive its file."""
+    """Use `ExistingFileConnection` for SQLite in this process, and close outdated connections at each request."""
     for name in connections:
-        facts = connections[name].settings_dict
-        if facts["ENGINE"] == "django.db.backends.sqlite3":
-            facts["OPTIONS"]["factory"] = Existing
-    request_started.connect(_let_go, dispatch_uid="kb_site.sqlite_file")
+        config = connections[name].settings_dict
+        if config["ENGINE"] == "django.db.backends.sqlite3":
+            config["OPTIONS"]["factory"] = ExistingFileConnection
+    request_started.connect(_close_outdated, dispatch_uid="kb_site.sqlite_file")
 
 
-def _let_go(**kwargs):
+def _close_outdated(**kwargs):
     for wrapper in connections.all(initialized_only=True):
         if is_outdated(wrapper.connection):
             wrapper.close()
 
 
 def _identity(path):
-    """What tells a file from every other one, or None where there is none."""
+    """Return the device and inode of a file, or None if it does not exist."""
     try:
-        facts = os.stat(path)  # noqa: PTH116  (asked at every request)
+        status = os.stat(path)  # noqa: PTH116  (faster, and called for each request)
     except OSError:
         return None
-    return facts.st_dev, facts.st_ino
+    return status.st_dev, status.st_ino

@@ -1,4 +1,4 @@
-"""Collected static files, and pages that can be read without them."""
+"""Storage of static files."""
 
 import logging
 import os
@@ -11,9 +11,9 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class Storage(CompressedManifestStaticFilesStorage):
-    """Names each file by its content, and keeps no more of a style sheet than a browser needs.
+    """Adds a hash to the name of each file, and minifies style sheets.
 
-    One that was not collected costs the page its looks, not its words."""
+    If a file was not collected, pages still render: the name without a hash is returned, and an error is logged."""
 
     def _save(self, name, content):
         if name.endswith(".css"):
@@ -32,14 +32,14 @@ class Storage(CompressedManifestStaticFilesStorage):
         try:
             return super().stored_name(name)
         except ValueError:
-            if not _say_missing(name):
-                raise  # WhiteNoise asks for names that nobody has, to find out
+            if not _log_missing(name):
+                raise  # WhiteNoise also asks for names that do not exist
             return name
 
 
 @lru_cache
-def _say_missing(name):
-    """Once for each file, and not with each page. Returns whether there is such a file to be collected."""
+def _log_missing(name):
+    """Log the error once per file. Return whether there is such a file to collect."""
     if finders.find(name) is None:
         return False
     logging.getLogger(__name__).error("The static file %s was not collected. Run: manage.py collectstatic", name)

@@ -1,4 +1,4 @@
-"""Where an uploaded spreadsheet waits for its confirmation: where every web node and every process finds it."""
+"""Temporary storage of uploaded spreadsheets between the preview and the confirmation."""
 
 import secrets
 
@@ -7,7 +7,7 @@ from import_export.tmp_storages import CacheStorage
 
 
 class SharedStorage(CacheStorage):
-    """In the cache that all processes share, for at most an hour."""
+    """Stores the file in the shared cache for at most an hour, since another process may confirm the import."""
 
     CACHE_LIFETIME = 60 * 60
 
@@ -17,8 +17,8 @@ class SharedStorage(CacheStorage):
 
     def read(self):
         data = caches["shared"].get(self._key)
-        if data is None:  # an empty file would be imported, and that reported as a success
-            raise FileNotFoundError("The file was uploaded too long ago, or was confirmed already.")
+        if data is None:  # an empty file would be imported and reported as a success
+            raise FileNotFoundError("The file was uploaded more than an hour ago, or was already imported.")
         return data if "b" in self.read_mode else data.decode(self.encoding or "utf-8")
 
     def remove(self):

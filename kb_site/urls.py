@@ -1,4 +1,4 @@
-"""All addresses of the site: the admin, what machines ask for, and everything else in `faq`."""
+"""The URL configuration of the site: the admin, files for machines, health checks, and the public pages."""
 
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin

@@ -14,8 +14,10 @@ _CHARSET = re.compile(r"""\s*;\s*charset\s*=\s*(?!["']?utf-?8\b)[^;]*""", re.IGN
 
 
 def utf8_only(application):
-    """Read addresses and forms as UTF-8, whatever a request's header claims: Django answers 500 to a charset, such as
-    “base64”, that is none for text, before any middleware is asked."""
+    """Remove any other charset than UTF-8 from the Content-Type header of requests.
+
+    Django decodes addresses and forms with that charset before any middleware runs, and answers 500 if it is not one
+    for text, such as “base64”."""
 
     def wrapped(environ, start_response):
         if "charset" in environ.get("CONTENT_TYPE", "").lower():
@@ -30,11 +32,11 @@ sqlite_file.use_existing()
 if settings.KEEP_PAGES:
     from faq.models import content_version
 
-    from .page_cache import Kept
+    from .page_cache import PageCache
 
-    application = Kept(application, content_version.current)
+    application = PageCache(application, content_version.current)
 if settings.FORWARDED:
     application = proxies.forwarded(application)
-application = logs.guarded(application)
+application = logs.catch_errors(application)
 private.tighten(settings.VAR_DIR)
 logs.serve()

@@ -292,7 +292,7 @@ def test_a_host_that_nobody_could_reach_is_refused_with_the_mend(tmp_path):
     ("name", "value", "message"),
     [
         ("DEBUG", "maybe", "DEBUG='maybe' is neither on nor off."),
-        ("DATABASE_URL", "nonsense", "DATABASE_URL names no database"),
+        ("DATABASE_URL", "nonsense", "DATABASE_URL is not the address of a PostgreSQL or SQLite database"),
     ],
 )
 def test_a_wrong_setting_is_refused_in_words(tmp_path, name, value, message):

@@ -218,13 +218,13 @@ def file(tmp_path):
 @pytest.mark.pure
 def test_a_missing_file_is_never_made(tmp_path):
     with pytest.raises(sqlite_file.sqlite3.OperationalError, match="unable to open database file"):
-        sqlite_file.Existing(tmp_path / "kb.sqlite3", uri=True)
+        sqlite_file.ExistingFileConnection(tmp_path / "kb.sqlite3", uri=True)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.pure
 def test_a_connection_is_given_up_when_its_file_is_another_one_and_kept_while_it_is_the_same(file):
-    opened = sqlite_file.Existing(file, uri=True)
+    opened = sqlite_file.ExistingFileConnection(file, uri=True)
     assert not opened.is_outdated()
     file.rename(file.with_name("away"))
     assert opened.is_outdated()

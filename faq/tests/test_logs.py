@@ -183,7 +183,7 @@ def test_a_slow_page_is_written_down_by_its_name_alone(library, lines, monkeypat
 def test_nothing_in_a_message_ends_the_line_or_steers_a_terminal():
     for formatter in (logs.JsonFormatter(), logs.TextFormatter()):
         hostile = 'a\nb\r\x1b[2Jc\u2028d\u202ee\ud800"'
-        record = logging.makeLogRecord({"msg": hostile, "name": "x", "levelname": "INFO", "facts": {"route": hostile}})
+        record = logging.makeLogRecord({"msg": hostile, "name": "x", "levelname": "INFO", "fields": {"route": hostile}})
         line = formatter.format(record)
         assert line.isprintable() and len(line.splitlines()) == 1
 
@@ -227,7 +227,7 @@ def test_what_fails_outside_of_django_is_a_line_and_an_answer(lines):
         raise ValueError(WORDS)
 
     answered = []
-    body = logs.guarded(application)({}, lambda status, headers: answered.append(status))
+    body = logs.catch_errors(application)({}, lambda status, headers: answered.append(status))
     assert answered == ["500 Internal Server Error"] and b"try again" in body[0]
     [line] = lines()
     assert line["error"][0]["kind"] == "ValueError" and WORDS not in json.dumps(line)
@@ -246,7 +246,7 @@ def manage(tmp_path, *arguments, **settings):
     ("setting", "message"),
     [
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT='xml' is neither json nor text."),
-        ({"SENTRY_DSN": "https://a-key-in-it"}, "SENTRY_DSN is no address of a Sentry project."),
+        ({"SENTRY_DSN": "https://a-key-in-it"}, "SENTRY_DSN is not the address of a Sentry project."),
     ],
 )
 def test_a_wrong_setting_is_refused_in_words_and_keys_are_not_repeated(tmp_path, setting, message):

@@ -36,13 +36,13 @@ def test_a_site_that_others_can_reach_passes_every_check_without_a_warning(tmp_p
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"DEBUG": "on", "ALLOWED_HOSTS": "example.org"}, "DEBUG=on would show settings and data to everybody"),
+        ({"DEBUG": "on", "ALLOWED_HOSTS": "example.org"}, "DEBUG=on would show settings and data to all visitors"),
         ({"ALLOWED_HOSTS": "*"}, "Name the hosts that readers use"),
         ({"ALLOWED_HOSTS": "example.org,*.example.net"}, "Name the hosts that readers use"),
-        ({"SECRET_KEY": "secret"}, "SECRET_KEY is too short or a well-known one"),
-        ({"SECRET_KEY": "django-insecure-" + "x" * 50}, "SECRET_KEY is too short or a well-known one"),
+        ({"SECRET_KEY": "secret"}, "SECRET_KEY is too short or well known"),
+        ({"SECRET_KEY": "django-insecure-" + "x" * 50}, "SECRET_KEY is too short or well known"),
         ({"TLS": "perhaps"}, "is neither on nor off"),
-        ({"CDN_SECONDS": "86400"}, "an answer that was withdrawn would be shown for that long"),
+        ({"CDN_SECONDS": "86400"}, "a cache would show a withdrawn answer for that long"),
     ],
 )
 def test_unsafe_settings_stop_the_start_and_say_what_to_do(tmp_path, settings, message):

@@ -21,7 +21,7 @@ from faq.tests.hostile import payloads, places
 from faq.tests.hostile.payloads import fitting, quoted, raw, some
 from faq.tests.hostile.requests import Request, Visitor
 from faq.tests.hostile.verdicts import STAFF, judge
-from kb_site.page_cache import Kept
+from kb_site.page_cache import PageCache
 
 # What part of all requests each kind is.
 SHARES = {
@@ -408,7 +408,7 @@ def fresh_application():
         connections[name].settings_dict["OPTIONS"].pop("factory", None)
     request_started.disconnect(dispatch_uid="kb_site.sqlite_file")
     inner = utf8_only(get_wsgi_application())
-    return lambda: Kept(inner, content_version.current)
+    return lambda: PageCache(inner, content_version.current)
 
 
 @contextmanager

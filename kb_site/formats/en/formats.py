@@ -1,4 +1,4 @@
-"""Dates in English without an order that half of the readers would take for another one."""
+"""English dates with the month as a word: day and month cannot be confused."""
 
 DATE_FORMAT = "j F Y"
 DATETIME_FORMAT = "j F Y, H:i"
