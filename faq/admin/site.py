@@ -213,7 +213,7 @@ def queue(user):
         days = backups.age()
         if days is None:
             lines.append(Line("No backup was ever proved", 1, reverse("ready"), urgent=True))
-        elif days > backups.OLD:
+        elif days > backups.MAX_AGE:
             lines.append(Line("Days since a backup was last proved", days, reverse("ready"), urgent=True))
     return sorted((line for line in lines if line.count), key=lambda line: not line.urgent)
 

@@ -1,7 +1,7 @@
-"""Copies of everything while the site runs, and the proof that one of them can be used.
+"""Backups of the database: making, proving and restoring them.
 
-SQLite is copied by its own backup call, PostgreSQL by `pg_dump`. A proof restores the copy into a scratch database and
-verifies the log and every edition there. A backup that nobody has restored is a hope.
+SQLite is copied with its online backup API, PostgreSQL with `pg_dump`. To prove a backup means to restore it into a
+temporary database and to verify the log and every edition there.
 """
 
 import fcntl
@@ -24,14 +24,13 @@ from django.utils import timezone
 from faq.models import BackupProof, Event, Question
 from faq.workflow import audit
 
-OLD = 35
-"""Days after which the desk asks for a new proof."""
+MAX_AGE = 35
+"""Days since the last proof after which the desk asks superusers for a new one."""
 
+_ADVISORY_LOCK = 0x6B625F62  # an arbitrary key that no other code uses
+_BUSY = "Another backup is being proved or restored at the moment. Wait until that has ended, and try again."
 
-_LOCK = 0x6B625F62  # any number, as long as nothing else here locks by it
-_BUSY = "Another backup is being proved or put back at this moment. Wait until that has ended, and try again."
-
-# What belongs to an extension stays.
+# Drops all tables and functions of the schema except those of extensions.
 _EMPTY_POSTGRESQL = b"""
 SET client_min_messages = warning;
 DO $$
@@ -45,8 +44,8 @@ BEGIN
       UNION ALL
       SELECT oid, 'FUNCTION', oid::regprocedure::text FROM pg_proc
       WHERE pronamespace = current_schema()::regnamespace AND prokind = 'f'
-    ) things
-    WHERE NOT EXISTS (SELECT FROM pg_depend WHERE objid = things.oid AND deptype = 'e')
+    ) objects
+    WHERE NOT EXISTS (SELECT FROM pg_depend WHERE objid = objects.oid AND deptype = 'e')
   LOOP
     EXECUTE command;
   END LOOP;
@@ -55,12 +54,12 @@ END $$;
 
 
 class CannotBackUp(Exception):
-    """Why a backup could not be made, used or proved, and what to do (sentences)."""
+    """A backup could not be made, proved or restored. The message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a proof found in a backup."""
+    """The content of a backup: the number of questions, and the verdict on the log and the editions."""
 
     questions: int
     verdict: audit.Verdict
@@ -73,14 +72,14 @@ def folder():
 def make(path=None):
     """Copy the whole database to `path` (default: a new file in VAR_DIR/backups). Returns the path.
 
-    The file is there whole or not at all, and readable by its owner only: it holds accounts."""
+    Only its owner can read the file, since it contains accounts. If the copy fails, no file is left."""
     ending = "sqlite3" if connection.vendor == "sqlite" else "pgdump"
     path = Path(path) if path else folder() / f"kb-{timezone.now():%Y%m%d-%H%M%S}.{ending}"
     if path.exists():
-        raise CannotBackUp(f"There is a file {path} already, and nothing is written over. Name another one.")
+        raise CannotBackUp(f"The file {path} exists already, and nothing is written over. Name another file.")
     database = connection.settings_dict["NAME"]
     if connection.vendor == "sqlite" and not Path(database).exists():
-        raise CannotBackUp(f"There is no database at {database} yet, so there is nothing to copy. Start the site once.")
+        raise CannotBackUp(f"There is no database at {database} yet, so nothing can be copied. Start the site first.")
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +98,7 @@ def make(path=None):
 
 
 def latest():
-    """The newest file in VAR_DIR/backups; raises `CannotBackUp` if there is none."""
+    """Return the newest file in VAR_DIR/backups. Raises `CannotBackUp` if there is none."""
     files = sorted(folder().glob("kb-[0-9]*.*"))
     if not files:
         raise CannotBackUp(f"There is no backup in {folder()}. Make one: manage.py backup")
@@ -107,14 +106,16 @@ def latest():
 
 
 def prove(path):
-    """Restore into a scratch database, verify everything there, and note it. Returns what was `Found`."""
-    path = _known(path)
-    with _scratch(path) as alias:
+    """Restore a backup into a temporary database and verify it there. Returns `Found`.
+
+    If there is no problem, the proof is stored as a `BackupProof`."""
+    path = _existing(path)
+    with _restored(path) as alias:
         found = Found(Question.objects.using(alias).count(), audit.verify(using=alias))
     problems = found.verdict.problems
     head = found.verdict.head
     if head and not Event.objects.filter(number=found.verdict.entries, hash=head).exists():
-        problems.append("The log in it is not the beginning of this site's log: it is a backup of another site.")
+        problems.append("Its log is not the beginning of this site's log, so it is a backup of another site.")
     if not problems:
         BackupProof.objects.create(
             at=timezone.now(), name=path.name[:200], editions=found.verdict.editions, entries=found.verdict.entries
@@ -123,16 +124,16 @@ def prove(path):
 
 
 def restore(path):
-    """Put a backup in place of the database. The site must not run. Returns a backup of what was there before."""
-    path = _known(path)
-    with _scratch(path) as alias:  # what cannot be read replaces nothing
+    """Replace the database by a backup. The site must not run. Returns a backup of the replaced database."""
+    path = _existing(path)
+    with _restored(path) as alias:
         problems = audit.verify(using=alias).problems
     if problems:
         raise CannotBackUp(f"{path} is damaged, so nothing was changed: {problems[0]}")
     before = make(folder() / f"before-restore-{timezone.now():%Y%m%d-%H%M%S-%f}.{path.suffix.lstrip('.')}")
     connection.close()
     if connection.vendor == "sqlite":
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(_file(), timeout=20)) as target:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(_name(), timeout=20)) as target:
             source.backup(target)
     else:
         _replace_postgresql(path)
@@ -140,18 +141,18 @@ def restore(path):
 
 
 def _replace_postgresql(path):
-    """In one transaction. First all tables and functions go, those included of which the backup knows nothing: a newer
-    version's would hold on to older ones, or stand in the way when they are made again.
+    """Drop all tables and functions and restore the backup, in one transaction.
 
-    Whatever ends before the last word, this process included, leaves everything as it was."""
-    read, known = _command("pg_restore", "--clean", "--if-exists", "--no-owner", "--file", "-", path)
+    `pg_restore --clean` would drop only the tables in the backup, and fail if a table of a newer version refers to one
+    of them. If either program or this process ends early, nothing is committed."""
+    read, env = _command("pg_restore", "--clean", "--if-exists", "--no-owner", "--file", "-", path)
     write, _ = _command("psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", _name())
     with (
-        tempfile.TemporaryFile("w+") as told,
-        subprocess.Popen(write, env=known, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=told) as target,  # noqa: S603
-        subprocess.Popen(read, env=known, stdout=subprocess.PIPE, stderr=told) as source,  # noqa: S603
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(write, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors) as target,  # noqa: S603
+        subprocess.Popen(read, env=env, stdout=subprocess.PIPE, stderr=errors) as source,  # noqa: S603
     ):
-        with suppress(BrokenPipeError):  # then psql has failed, and told why
+        with suppress(BrokenPipeError):  # psql has failed and written an error
             target.stdin.write(b"BEGIN;\n" + _EMPTY_POSTGRESQL)
             shutil.copyfileobj(source.stdout, target.stdin)
             if source.wait() == 0:
@@ -159,45 +160,45 @@ def _replace_postgresql(path):
         source.stdout.close()
         target.communicate()
         if source.wait() or target.returncode:
-            told.seek(0)
-            raise CannotBackUp(f"The backup could not be put back, so nothing was changed: {told.read().strip()}")
+            errors.seek(0)
+            raise CannotBackUp(f"The backup could not be restored, so nothing was changed: {errors.read().strip()}")
 
 
 def age():
-    """Days since a backup was last proved, or None if none ever was."""
+    """Return the number of days since a backup was last proved, or None."""
     last = BackupProof.objects.order_by("-at").values_list("at", flat=True).first()
     return (timezone.now() - last).days if last else None
 
 
-def _known(path):
+def _existing(path):
     path = Path(path)
     if not path.is_file():
         raise CannotBackUp(f"There is no file {path}.")
     return path
 
 
-def _remove_old_parts(place):
-    """Copies that were killed before they were whole. (One that is being written is younger.)"""
-    for left in place.glob(".kb-*.part"):
-        if left.stat().st_mtime < time.time() - 24 * 60 * 60:
-            left.unlink(missing_ok=True)
+def _remove_old_parts(directory):
+    """Remove incomplete copies of killed processes, which are more than a day old."""
+    for part in directory.glob(".kb-*.part"):
+        if part.stat().st_mtime < time.time() - 24 * 60 * 60:
+            part.unlink(missing_ok=True)
 
 
 def _copy_to(part):
     if connection.vendor == "sqlite":
-        site = sqlite3.connect(f"{Path(_file()).resolve().as_uri()}?mode=ro", uri=True)
+        site = sqlite3.connect(f"{Path(_name()).resolve().as_uri()}?mode=ro", uri=True)
         with closing(site) as source, closing(sqlite3.connect(part)) as target:
-            source.backup(target)  # in one step: who reads and writes meanwhile is not held up
+            source.backup(target)  # in one step, which blocks neither readers nor writers
         return
     _run("pg_dump", "--format=custom", "--no-owner", "--file", part, _name())
 
 
 @contextmanager
-def _scratch(path):
-    """The alias of a database that holds what is in the backup, for as long as the block runs."""
+def _restored(path):
+    """Restore a backup into a temporary database for this block, and give its alias."""
     alias = "backup"
     if connection.vendor == "sqlite":
-        with _alone_with_folder() as scratch:
+        with _scratch_folder() as scratch:
             copy = scratch / path.name
             try:
                 shutil.copy(path, copy)
@@ -211,7 +212,7 @@ def _scratch(path):
                 raise CannotBackUp(f"{path} is damaged: {state}.")
             yield from _connected(alias, copy)
         return
-    with _alone_with_name() as name:
+    with _scratch_name() as name:
         _run("createdb", name)
         try:
             _run("pg_restore", "--no-owner", "--exit-on-error", "--dbname", name, path)
@@ -221,8 +222,8 @@ def _scratch(path):
 
 
 @contextmanager
-def _alone_with_folder():
-    """A scratch folder, for one process at a time; so what is found there was left by one that was killed."""
+def _scratch_folder():
+    """Give a temporary folder, to one process at a time. Folders that killed processes left are removed."""
     folder().mkdir(parents=True, exist_ok=True)
     with (folder() / ".scratch.lock").open("w") as lock:
         try:
@@ -236,31 +237,34 @@ def _alone_with_folder():
 
 
 @contextmanager
-def _alone_with_name():
-    """The same on PostgreSQL: a name for a scratch database. It says whose it is: a server may have several sites."""
+def _scratch_name():
+    """Give the name of a temporary PostgreSQL database, to one process at a time, and drop those of killed processes.
+
+    The name identifies the site's own database, since a server may have several sites."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT oid, pg_try_advisory_lock(%s) FROM pg_database WHERE datname = current_database()", [_LOCK]
+            "SELECT oid, pg_try_advisory_lock(%s) FROM pg_database WHERE datname = current_database()", [_ADVISORY_LOCK]
         )
-        [[ours, alone]] = cursor.fetchall()
-        if not alone:
+        [[database, locked]] = cursor.fetchall()
+        if not locked:
             raise CannotBackUp(_BUSY)
         try:
-            prefix = f"kb_backup_{ours}_"
+            prefix = f"kb_backup_{database}_"
             cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix])
             for [left] in cursor.fetchall():
                 _run("dropdb", "--if-exists", "--force", left)
             yield prefix + secrets.token_hex(6)
         finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_ADVISORY_LOCK])
 
 
 def _connected(alias, name):
+    """Give the alias of the temporary database, after applying migrations that the backup lacks."""
     connections.databases[alias] = {**connections.databases["default"], "NAME": name}
     try:
         if "faq_edition" not in connections[alias].introspection.table_names():
-            raise CannotBackUp("There is no site in this backup: it has no table of editions.")
-        call_command("migrate", database=alias, verbosity=0)  # it may be older than this version
+            raise CannotBackUp("This is not a backup of this site: it has no table of editions.")
+        call_command("migrate", database=alias, verbosity=0)
         yield alias
     finally:
         connections[alias].close()
@@ -268,30 +272,26 @@ def _connected(alias, name):
         del connections.databases[alias]
 
 
-def _file():
-    return connection.settings_dict["NAME"]
-
-
 def _name():
     return str(connection.settings_dict["NAME"])
 
 
 def _run(program, *arguments):
-    """Run one of PostgreSQL's own programs."""
-    command, known = _command(program, *arguments)
-    done = subprocess.run(command, env=known, capture_output=True, text=True, check=False)  # noqa: S603
+    """Run a program of PostgreSQL, and wait for it."""
+    command, environment = _command(program, *arguments)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise CannotBackUp(f"{program} failed: {done.stderr.strip() or done.returncode}")
 
 
 def _command(program, *arguments):
-    """The command and the environment for one of PostgreSQL's own programs, on the site's server."""
-    facts = connection.settings_dict
+    """Return the command and the environment that run a program of PostgreSQL on the site's server."""
+    config = connection.settings_dict
     variables = {"PGHOST": "HOST", "PGPORT": "PORT", "PGUSER": "USER", "PGPASSWORD": "PASSWORD"}
-    known = {variable: str(facts[name]) for variable, name in variables.items() if facts.get(name)}
-    if which := facts["OPTIONS"].get("target_session_attrs"):  # where several servers are named, the one that is meant
-        known["PGTARGETSESSIONATTRS"] = which
-    found = shutil.which(program)
-    if not found:
-        raise CannotBackUp(f"{program} is not installed here. On Debian: apt-get install postgresql-client")
-    return [found, *map(str, arguments)], os.environ | known
+    environment = {variable: str(config[name]) for variable, name in variables.items() if config.get(name)}
+    if attributes := config["OPTIONS"].get("target_session_attrs"):  # selects the primary of several servers
+        environment["PGTARGETSESSIONATTRS"] = attributes
+    path = shutil.which(program)
+    if not path:
+        raise CannotBackUp(f"{program} is not installed. On Debian, run: apt-get install postgresql-client")
+    return [path, *map(str, arguments)], os.environ | environment

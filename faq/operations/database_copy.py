@@ -26,17 +26,19 @@ SOURCE, TARGET = "source", "default"
 BATCH = 500
 MADE_BY_MIGRATE = [Group.permissions.through, Permission, Group, ContentType, Synonym]
 """Models that have rows in a new database. These rows are deleted before the copy."""
-_WITHOUT_MODEL = ("django_migrations", "kb_cache", "faq_search", "sqlite_")
-"""How the names of the site's other tables begin."""
+_UNMANAGED = ("django_migrations", "kb_cache", "faq_search", "sqlite_")
+"""Prefixes of tables that belong to the site but have no model."""
 
 
 class CannotCopy(Exception):
-    """Why nothing was copied, and what to do, in sentences."""
+    """Nothing was copied. The message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Copied:
-    """What was copied: the number of rows of each table; `unknown` tables of the source were not."""
+    """The result of a copy: the number of rows of each table, the verdict on the log, and the number of search entries.
+
+    `unknown` are the tables of the source that do not belong to the site. They were not copied."""
 
     rows: dict
     verdict: audit.Verdict
@@ -49,13 +51,13 @@ def copy(address, progress=lambda rows, total, table: rows):
 
     The site's own database must be empty, and the source is only read. `progress(rows, total, table)` wraps the
     iteration over a table. Returns `Copied`; raises `CannotCopy`."""
-    with _connected(address), _plain_errors("The old database cannot be read"):
+    with _connected(address), _database_errors("The old database cannot be read"):
         if "faq_edition" not in connections[SOURCE].introspection.table_names():
-            raise CannotCopy("There is no site in the old database: it has no table of editions.")
+            raise CannotCopy("The old database is not one of this site: it has no table of editions.")
         if found := sorted(_filled() | _unknown(TARGET)):
             raise CannotCopy(
                 f"The site's database is not empty, and nothing is written over: see {', '.join(found[:5])}. Make a "
-                "new, empty database and set DATABASE_URL to it. The command gets the address of the old one."
+                "new, empty database and set DATABASE_URL to it. The argument of the command is the old database."
             )
         call_command("migrate", database=TARGET, verbosity=0)
         old, new = (set(MigrationRecorder(connections[alias]).applied_migrations()) for alias in (SOURCE, TARGET))
@@ -64,7 +66,7 @@ def copy(address, progress=lambda rows, total, table: rows):
                 f"The old database was made by {'an older' if new - old else 'a newer'} version of the site. Copy it "
                 "with that version, or run manage.py migrate with DATABASE_URL set to the old database first."
             )
-        with _plain_errors("Nothing was copied"), _locked_source(), transaction.atomic(TARGET):
+        with _database_errors("Nothing was copied"), _locked_source(), transaction.atomic(TARGET):
             for model in MADE_BY_MIGRATE:
                 _execute(TARGET, f"DELETE FROM {model._meta.db_table}")  # noqa: S608
             counts = {model._meta.db_table: _copy_table(model, progress) for model in _models()}
@@ -79,19 +81,19 @@ def copy(address, progress=lambda rows, total, table: rows):
 def _connected(address):
     """Give the database at `address` the alias SOURCE in this block."""
     try:
-        facts = database(address) if "://" in address else {"ENGINE": SQLITE, "NAME": address}
-    except ImproperlyConfigured:  # the address is not repeated: it may hold a password
-        facts = {"NAME": ""}
-    if not facts["NAME"]:
+        config = database(address) if "://" in address else {"ENGINE": SQLITE, "NAME": address}
+    except ImproperlyConfigured:  # the message does not repeat the address, which may contain a password
+        config = {"NAME": ""}
+    if not config["NAME"]:
         raise CannotCopy("The old database must be an SQLite file, or an address like postgres://user@host:5432/name.")
-    if facts["ENGINE"] == SQLITE:
-        path = Path(facts["NAME"])
+    if config["ENGINE"] == SQLITE:
+        path = Path(config["NAME"])
         if not path.is_file():
             raise CannotCopy(f"There is no file {path}.")
         # In the mode “rw”, SQLite does not create a file. IMMEDIATE keeps other writers out.
-        facts |= {"NAME": f"{path.resolve().as_uri()}?mode=rw", "OPTIONS": {"transaction_mode": "IMMEDIATE"}}
+        config |= {"NAME": f"{path.resolve().as_uri()}?mode=rw", "OPTIONS": {"transaction_mode": "IMMEDIATE"}}
     empty = {"HOST": "", "PORT": "", "USER": "", "PASSWORD": "", "OPTIONS": {}}
-    connections.databases[SOURCE] = connections[TARGET].settings_dict | empty | facts
+    connections.databases[SOURCE] = connections[TARGET].settings_dict | empty | config
     try:
         yield
     finally:
@@ -100,7 +102,7 @@ def _connected(address):
 
 
 @contextmanager
-def _plain_errors(happened):
+def _database_errors(happened):
     try:
         yield
     except DatabaseError as error:
@@ -109,7 +111,7 @@ def _plain_errors(happened):
 
 @contextmanager
 def _locked_source():
-    """A transaction in which the source can be read by all, and written by nobody."""
+    """A transaction on the source during which others can read it but not write."""
     with transaction.atomic(SOURCE):
         if connections[SOURCE].vendor == "postgresql":
             tables = ", ".join(model._meta.db_table for model in _models())
@@ -130,7 +132,7 @@ def _unknown(alias):
     return {
         name
         for name in connections[alias].introspection.table_names()
-        if name not in known and not name.startswith(_WITHOUT_MODEL)
+        if name not in known and not name.startswith(_UNMANAGED)
     }
 
 
@@ -142,13 +144,13 @@ def _filled():
 
 
 def _copy_table(model, progress):
-    """Copy the rows of a model, without signals and with the dates that they have. Returns how many there are."""
+    """Copy the rows of a model and return their number. No signals are sent; `auto_now` fields are not changed."""
     table, fields = model._meta.db_table, model._meta.concrete_fields
     source, target = (model._base_manager.using(alias) for alias in (SOURCE, TARGET))
     total = source.count()
     size = max(1, min(BATCH, connections[TARGET].ops.bulk_batch_size(fields, range(BATCH))))
     rows = iter(progress(source.order_by("pk").iterator(BATCH), total, table))
-    with _plain_errors(f"Nothing was copied, because a row of {table} does not fit into the new database"):
+    with _database_errors(f"Nothing was copied, because a row of {table} does not fit into the new database"):
         while batch := list(islice(rows, size)):
             query = sql.InsertQuery(model)
             query.insert_values(fields, batch, raw=True)
@@ -161,7 +163,7 @@ def _copy_table(model, progress):
 
 
 def _continue_keys(table, column, highest):
-    """Let new rows get keys that the source never gave: the log still has the key of a deleted account."""
+    """Continue the primary keys after the last one that the source assigned, since the log refers to deleted rows."""
     if connections[SOURCE].vendor == "postgresql":
         sequence = _execute(SOURCE, "SELECT pg_get_serial_sequence(%s, %s)", table, column)[0][0]
         given = _execute(SOURCE, f"SELECT last_value FROM {sequence} WHERE is_called")  # noqa: S608
@@ -176,14 +178,14 @@ def _continue_keys(table, column, highest):
 
 
 def _raise_version():
-    """Make the content version higher than any that either database had, so that no cached page is taken as current."""
+    """Make the content version higher than both previous ones, so that all caches are invalidated."""
     old = ContentVersion.objects.using(SOURCE).filter(pk=1).values_list("version", flat=True).first() or 0
     version, _ = ContentVersion.objects.get_or_create(pk=1, defaults={"version": 0})
     ContentVersion.objects.filter(pk=1).update(version=version.version + old + 1)
 
 
 def _verified():
-    """The verdict on the log of the target, if it is that of the source and neither has a problem."""
+    """Return the verdict on the target. Raises `CannotCopy` if a log has a problem or if they differ."""
     old, new = audit.verify(using=SOURCE), audit.verify(using=TARGET)
     if problems := old.problems or new.problems:
         raise CannotCopy(f"The old database is not as it was written, so nothing was copied: {problems[0]}")
@@ -193,7 +195,7 @@ def _verified():
 
 
 def _execute(alias, statement, *parameters):
-    """Execute SQL. Returns its rows, or []."""
+    """Execute SQL and return its rows, or [] if there are none."""
     with connections[alias].cursor() as cursor:
         cursor.execute(statement, parameters or None)
         return cursor.fetchall() if cursor.description else []

@@ -1,7 +1,7 @@
-"""Visits the addresses of sources, politely, and notes which no longer answer.
+"""Requests the addresses of sources, and stores which of them fail.
 
-One request at a time, a pause between two to the same host, nothing kept of what comes back but whether it came. Only
-addresses of the public internet are visited: an editor must not make the server knock at doors of its own network."""
+Requests run one at a time, with a pause between two to the same host. Their content is discarded. Only public
+IP addresses are requested, so that an editor cannot make the server connect to its own network."""
 
 import http.client
 import ipaddress
@@ -17,16 +17,17 @@ from django.utils import timezone
 from faq.models import Source
 
 TIMEOUT = 20
+"""Seconds for a request."""
 PAUSE = 5
-"""Seconds: for one answer, and between two requests to the same host."""
+"""Seconds between two requests to the same host."""
 
 AGENT = "link-check/1.0 (looks once whether a cited document is still there)"
 
 
 def check(sources, *, private=False, pause=PAUSE, visited=lambda source: None):
-    """Visit each source's address and note what came of it; `visited` is called after each. Returns the failed ones.
+    """Visit the address of each source, store the result, and call `visited(source)`. Returns the sources that failed.
 
-    Can be stopped at any time: what was visited is noted, and `due` does not name it again."""
+    Each result is stored at once, so `due` continues after an interruption. `private` allows private IP addresses."""
     last, failed = {}, []
     for source in sources:
         host = urlsplit(source.address).hostname
@@ -42,13 +43,13 @@ def check(sources, *, private=False, pause=PAUSE, visited=lambda source: None):
 
 
 def due(older_than):
-    """Sources with an address that nobody has visited since `older_than`, the longest unvisited first."""
+    """Return the sources with an address that was not visited since `older_than`, the oldest visit first."""
     waiting = Source.objects.filter(Q(visited_at__isnull=True) | Q(visited_at__lt=older_than)).exclude(address="")
     return waiting.order_by(F("visited_at").asc(nulls_first=True), "pk")
 
 
 def visit(address, *, private=False):
-    """Why the address does not answer, in words; or None if it does."""
+    """Request the address. Returns the problem as text, or None."""
     try:
         for method in ("HEAD", "GET"):
             request = urllib.request.Request(address, method=method, headers={"User-Agent": AGENT, "Accept": "*/*"})  # noqa: S310
@@ -57,7 +58,7 @@ def visit(address, *, private=False):
                     return None
             except urllib.error.HTTPError as error:
                 error.close()
-                # Some servers refuse HEAD; what asks for a log-in or for less haste is there.
+                # The page exists if it requires a log-in or limits the rate. Some servers refuse HEAD.
                 if error.code in (401, 403, 429):
                     return None
                 if method == "GET" or error.code in (404, 410):
@@ -70,7 +71,7 @@ def visit(address, *, private=False):
 
 
 def note(source, problem):
-    """Write down what a visit found."""
+    """Store the result of a visit: a problem, or None."""
     now = timezone.now()
     problem = "".join(filter(str.isprintable, problem or ""))[:200]
     source.visited_at, source.failure = now, problem
@@ -79,6 +80,8 @@ def note(source, problem):
 
 
 def _opener(private):
+    """Return an opener that connects with `_connect`, also after redirects."""
+
     def connect(address, timeout, *args):
         return _connect(address, timeout, private)
 
@@ -100,7 +103,7 @@ def _opener(private):
         def https_open(self, request):
             return self.do_open(SecureConnection, request)
 
-    # No proxy from the environment, no file: or ftp: address, whatever a redirect says.
+    # The default opener would use proxies from the environment, and file: and ftp: addresses.
     opener = urllib.request.OpenerDirector()
     for handler in (
         Plain(), Secure(), urllib.request.HTTPRedirectHandler(), urllib.request.HTTPDefaultErrorHandler(),
@@ -111,24 +114,25 @@ def _opener(private):
 
 
 def _connect(address, timeout, private):
-    """A connection to the first address that a name leads to. All are looked at before the first is knocked at, and
-    what was looked at is what is connected to: a name may lead elsewhere a moment later."""
-    found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
-    if not private and not all(is_public(place[0]) for *_, place in found):
+    """Resolve the host, refuse private IP addresses, and connect to the first one.
+
+    The name is resolved once, since a second look-up could return a private address."""
+    resolved = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    if not private and not all(is_public(ip_address[0]) for *_, ip_address in resolved):
         raise OSError("the address leads into a private network, which is not visited")
-    family, kind, protocol, _, place = found[0]
-    connected = socket.socket(family, kind, protocol)
+    family, kind, protocol, _, ip_address = resolved[0]
+    connection = socket.socket(family, kind, protocol)
     try:
-        connected.settimeout(timeout)
-        connected.connect(place)
+        connection.settimeout(timeout)
+        connection.connect(ip_address)
     except OSError:
-        connected.close()
+        connection.close()
         raise
-    return connected
+    return connection
 
 
 def is_public(text):
-    """Whether this is an address of the public internet that leads to no other one behind it."""
+    """Whether this IP address is public. Tunnels to other addresses, such as 6to4, are not."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if address.version == 6:
         unicast = address in ipaddress.ip_network("2000::/3") and address not in ipaddress.ip_network("2002::/16")

@@ -67,7 +67,7 @@ def test_a_scratch_copy_that_was_left_behind_is_taken_away_by_the_next_proof(lib
         left.mkdir()
         (left / "copy.sqlite3").write_text("all that is not public")
     else:
-        with backups._alone_with_name() as name:
+        with backups._scratch_name() as name:
             backups._run("createdb", name)
         elsewhere = f"kb_backup_{secrets.token_hex(6)}"  # of another site on the same server
         backups._run("createdb", elsewhere)
@@ -81,10 +81,10 @@ def test_a_scratch_copy_that_was_left_behind_is_taken_away_by_the_next_proof(lib
 
 def test_two_proofs_at_once_do_not_take_each_others_copies(library):
     run("backup")
-    other = backups._alone_with_folder() if connection.vendor == "sqlite" else closing(connection.copy())
+    other = backups._scratch_folder() if connection.vendor == "sqlite" else closing(connection.copy())
     with other as held:
         if connection.vendor == "postgresql":
-            held.cursor().execute("SELECT pg_advisory_lock(%s)", [backups._LOCK])
+            held.cursor().execute("SELECT pg_advisory_lock(%s)", [backups._ADVISORY_LOCK])
         with pytest.raises(CommandError, match="Wait until that has ended"):
             run("verify_backup")
         if connection.vendor == "postgresql":
