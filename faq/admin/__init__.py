@@ -1,4 +1,4 @@
-"""The editors' desk: Django's admin over the working copies. One file for each family of models or pages."""
+"""The editors' desk: Django's admin for working copies. One module for each group of models or pages."""
 
 from . import accounts, collections, questions, reports, search, sources
 

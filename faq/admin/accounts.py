@@ -1,4 +1,4 @@
-"""Accounts in the admin: who may change whose."""
+"""Accounts in the admin."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -9,15 +9,17 @@ admin.site.unregister(User)
 
 @admin.register(User)
 class AccountAdmin(UserAdmin):
-    """Nobody gives themselves more than they have: superusers are made and changed by superusers only, and who
-    looks after accounts changes the groups of others, not their own."""
+    """Prevents that users raise their own permissions.
+
+    Only superusers can create and change superusers, and other users cannot change their own groups."""
 
     def get_readonly_fields(self, request, obj=None):
-        kept = ["last_login", "date_joined"]  # nobody types them, and a log-in is no change by somebody else
+        # Read-only fields are not compared by `OptimisticLockForm`, so a log-in is not taken for a change.
+        dates = ["last_login", "date_joined"]
         if request.user.is_superuser:
-            return kept
+            return dates
         own = obj is not None and obj.pk == request.user.pk
-        return [*kept, "is_superuser", "user_permissions", *(["groups", "is_staff", "is_active"] if own else [])]
+        return [*dates, "is_superuser", "user_permissions", *(["groups", "is_staff", "is_active"] if own else [])]
 
     def has_change_permission(self, request, obj=None):
         allowed = super().has_change_permission(request, obj)

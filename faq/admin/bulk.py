@@ -1,4 +1,4 @@
-"""Acts over a selection of questions. Each question by itself: what one refuses, the others still get."""
+"""Actions on selected questions. Each question is changed in a transaction of its own."""
 
 from functools import partial
 
@@ -17,8 +17,8 @@ from faq.workflow import publishing, working_copy
 from . import reauthentication
 from .workflow_views import CheckForm, PublishForm, SubmitForm
 
-MOST = 500
-"""Questions that one act takes at once: a request must end."""
+MAX_QUESTIONS = 500
+"""Questions in one request, which would otherwise run into a timeout."""
 
 
 class TopicForm(forms.Form):
@@ -26,7 +26,7 @@ class TopicForm(forms.Form):
 
 
 class TagForm(forms.Form):
-    tags = TagField(label="Keywords", help_text="With commas between them.")
+    tags = TagField(label="Keywords", help_text="Separate keywords by commas.")
 
     def clean_tags(self):
         if problem := next(filter(None, map(keyword_problem, self.cleaned_data["tags"])), None):
@@ -72,8 +72,8 @@ def _set_interval(question, user, interval):
     working_copy.refresh(question, user, ["check_every"])
 
 
-# name: (permission, form, act on one question, title, what was done)
-ACTS = {
+# name: (permission, form, function for one question, title, past participle for the message)
+ACTIONS = {
     "submit": ("change", SubmitForm, _submit, "Submit for review", "submitted"),
     "publish": ("publish", PublishForm, _publish, "Publish", "published"),
     "check": ("check", CheckForm, _check, "Note as checked, still right", "noted as checked"),
@@ -84,29 +84,29 @@ ACTS = {
 
 
 class BulkActions:
-    """Mixed into the question admin."""
+    """Mixin for the question admin."""
 
     def get_actions(self, request):
         actions = super().get_actions(request)
-        for name, (permission, *_, title, _done) in ACTS.items():
+        for name, (permission, *_, title, _done) in ACTIONS.items():
             if request.user.has_perm(f"faq.{permission}_question"):
-                actions[name] = (partial(_ask, name=name), name, f"{title}…")
+                actions[name] = (partial(_action_view, name=name), name, f"{title}…")
         return actions
 
 
-def _ask(model_admin, request, selected, name):
-    """Show the act's form with what is selected; when that comes back, do it and say what was done and what refused."""
-    permission, form_class, act, title, done = ACTS[name]
+def _action_view(model_admin, request, selected, name):
+    """Show the form of the action with the selected questions. When it is submitted, perform the action."""
+    permission, form_class, perform, title, done = ACTIONS[name]
     count = selected.count()
-    if count > MOST:
-        text = f"You selected {count:,} questions, and {MOST} is the most for one act. Narrow the list down."
+    if count > MAX_QUESTIONS:
+        text = f"You selected {count:,} questions, and the limit is {MAX_QUESTIONS}. Select fewer, or filter the list."
         messages.error(request, text)
         return None
     form = form_class(request.POST if "confirmed" in request.POST else None)
     if permission in ("publish", "check"):
-        reauthentication.ask_again(form, request)
-    if form.is_bound and reauthentication.accepts(form, request):
-        _carry_out(request, selected, act, form.cleaned_data, done)
+        reauthentication.require_password(form, request)
+    if form.is_bound and reauthentication.is_valid(form, request):
+        _perform(request, selected, perform, form.cleaned_data, done)
         return None
     context = {
         **model_admin.admin_site.each_context(request),
@@ -120,17 +120,18 @@ def _ask(model_admin, request, selected, name):
     return TemplateResponse(request, "admin/faq/question/bulk.html", context)
 
 
-def _carry_out(request, selected, act, answers, done):
+def _perform(request, selected, perform, values, done):
+    """Perform the action on each question, and show the number of changes and the reasons of refusals."""
     count, refused = 0, []
     seen = dict(value.split(":", 1) for value in request.POST.getlist("seen") if ":" in value)
     for question in selected.select_related("collection", "live").order_by("collection_id", "number"):
         try:
             with transaction.atomic():
                 question = working_copy.locked(question)
-                # What is public counts, too: somebody may have published what the page showed as a working copy.
+                # Another user may have published the working copy, which does not change its digest.
                 if seen.get(str(question.pk)) != f"{question.digest}:{question.live_id}":
-                    raise ValidationError("It changed after you had opened this page. Look again.")
-                act(question, request.user, **answers)
+                    raise ValidationError("It changed after you had opened this page. Review it again.")
+                perform(question, request.user, **values)
             count += 1
         except ValidationError as error:
             refused.append(f"{question.number}: {' '.join(error.messages)}")

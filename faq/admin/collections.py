@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-import taggit.admin  # noqa: F401  (registers its own, which goes)
+import taggit.admin  # noqa: F401  (registers an admin, which is replaced below)
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -24,13 +24,14 @@ from .list_filters import ChoiceFilter
 
 
 class CollectionForm(forms.ModelForm):
-    """Refuses a second proposal while another person's waits."""
+    """Refuses a proposal while that of another person is open."""
 
     user = None  # set by `CollectionAdmin.get_form`
 
     def clean(self):
         cleaned = super().clean()
-        for name, value in self.texts().items():  # what cannot be seen would not be confirmed, either
+        for name, value in self.texts().items():
+            # A reviewer could not see characters that change the direction of text.
             cleaned[name] = seedfile.strip_direction_controls(value)
         if self.instance.pk:
             collection_texts.refuse_unless_free(self.instance, self.texts(), by=self.user)
@@ -45,14 +46,14 @@ class DecisionForm(forms.Form):
         label="Note",
         required=False,
         max_length=1000,
-        help_text="It stands in the log of the collection.",
+        help_text="Stored in the log of the collection.",
         widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),
     )
 
 
 class TextsFilter(ChoiceFilter):
     title, parameter_name = "texts", "texts"
-    options = {"confirm": ("Waiting to be confirmed by somebody else", collection_texts.to_confirm)}
+    options = {"confirm": ("Waiting for confirmation by a second person", collection_texts.to_confirm)}
 
 
 @admin.register(Collection)
@@ -70,7 +71,7 @@ class CollectionAdmin(admin.ModelAdmin):
         return {} if obj else {"slug": ["title"]}
 
     def get_form(self, request, obj=None, **kwargs):
-        form = super().get_form(request, obj, **kwargs)  # a class made for this request
+        form = super().get_form(request, obj, **kwargs)  # a new class for each request
         form.user = request.user
         return form
 
@@ -89,16 +90,16 @@ class CollectionAdmin(admin.ModelAdmin):
         if not obj.waits:
             return super().response_change(request, obj)
         messages.warning(request, "Stored as a proposal. Readers see no change until a second person confirms it.")
-        return HttpResponseRedirect(_page_of(obj))
+        return HttpResponseRedirect(_change_page(obj))
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj:
-            stored = Collection.objects.get(pk=obj.pk)  # a form that is refused has left its words in `obj`
+            stored = Collection.objects.get(pk=obj.pk)  # `obj` has the values of an invalid form
             context |= _proposal(stored) | {"may_decide": _may_decide(request.user, stored)}
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def confirm(self, request, pk):
-        """The page on which a second person confirms or declines what is proposed."""
+        """The page on which a second person confirms or declines a proposal."""
         if not request.user.has_perm("faq.publish_question"):
             raise PermissionDenied
         collection = get_object_or_404(Collection, pk=pk)
@@ -106,8 +107,8 @@ class CollectionAdmin(admin.ModelAdmin):
             raise PermissionDenied
         posted = request.method == "POST"
         form = DecisionForm(request.POST if posted else None)
-        reauthentication.ask_again(form, request)
-        if posted and reauthentication.accepts(form, request):
+        reauthentication.require_password(form, request)
+        if posted and reauthentication.is_valid(form, request):
             confirmed = "confirm" in request.POST
             decide = collection_texts.confirm if confirmed else collection_texts.decline
             try:
@@ -117,15 +118,15 @@ class CollectionAdmin(admin.ModelAdmin):
                 collection.refresh_from_db()
             else:
                 messages.success(request, "Confirmed. Readers see it now." if confirmed else "Declined, and logged.")
-                return HttpResponseRedirect(_page_of(collection))
+                return HttpResponseRedirect(_change_page(collection))
         if collection.proposed is None:
-            messages.warning(request, "Nothing waits to be confirmed here.")
-            return HttpResponseRedirect(_page_of(collection))
+            messages.warning(request, "There is no proposal to confirm.")
+            return HttpResponseRedirect(_change_page(collection))
         context = {"title": "Confirm texts", "form": form, "seen": collection_texts.digest(collection)}
         return self._page(request, "confirm", collection, context | _proposal(collection))
 
     def history_view(self, request, object_id, extra_context=None):
-        """The log, instead of Django's own history, as for questions."""
+        """Show the log of the collection instead of Django's history."""
         collection = self.get_object(request, object_id)
         if collection is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
@@ -135,14 +136,14 @@ class CollectionAdmin(admin.ModelAdmin):
         for event in events:
             old, new = event.details.get("old", {}), event.details.get("new", {})
             event.texts = [(name, old.get(name, ""), new[name]) for name in collection_texts.FIELDS if name in new]
-        return self._page(request, "history", collection, {"title": "Who did what, and when", "events": events})
+        return self._page(request, "history", collection, {"title": "History", "events": events})
 
     def _page(self, request, name, collection, context):
         context |= {**self.admin_site.each_context(request), "opts": self.opts, "collection": collection}
         return TemplateResponse(request, f"admin/faq/collection/{name}.html", context)
 
 
-def _page_of(collection):
+def _change_page(collection):
     return reverse("admin:faq_collection_change", args=[collection.pk])
 
 
@@ -153,7 +154,7 @@ def _may_decide(user, collection):
 
 
 def _proposal(collection):
-    """What a template shows of the waiting proposal, if there is one."""
+    """Return the template context of the open proposal, or {}."""
     if not collection.proposed:
         return {}
     at = datetime.fromisoformat(collection.proposed["at"])
@@ -173,7 +174,7 @@ class TopicAdmin(admin.ModelAdmin):
         return super().get_queryset(request).annotate(question_count=Count("questions"))
 
     def save_model(self, request, obj, form, change):
-        # Only what the form has: the topic may have become public since the row was read.
+        # Save only the fields of the form: `public_since` may have been set after the row was read.
         obj.save(update_fields=["name", "description", "position"] if change else None)
 
     @admin.display(ordering="question_count")
@@ -199,7 +200,7 @@ class KeywordForm(forms.ModelForm):
 
 @admin.register(Tag)
 class KeywordAdmin(admin.ModelAdmin):
-    """Taggit's own admin lists and merges what is in its general table, which this site does not use."""
+    """Replaces the admin of taggit, which shows and merges rows of a table that this site does not use."""
 
     list_display = ["name", "slug"]
     ordering = ["name", "slug"]

@@ -1,5 +1,7 @@
-"""Optimistic locking for every admin page: a form carries a digest of the row that it was opened with. Saving and
-deleting lock the row, compare the digest, and refuse a row that changed meanwhile. `Desk.register` applies it."""
+"""Optimistic locking for every admin page.
+
+A form contains a digest of the row that it was rendered with. Saving and deleting lock the row, compare the digest, and
+refuse if the row has changed. `Desk.register` applies this to every `ModelAdmin`."""
 
 from django import forms
 from django.contrib import messages
@@ -14,20 +16,20 @@ from faq.models import Question
 from faq.workflow import working_copy
 
 STALE = (
-    "Nothing was saved: somebody else saved this {name} after you had opened it. Your text is still in the form, and "
-    "this page shows what is different. Take over what you want to keep of theirs; save again to replace it."
+    "Nothing was saved: somebody else saved this {name} after you had opened it. Your input is still in the form, and "
+    "this page shows the differences. Copy the text that you want to keep of the other version, and save again."
 )
-NOT_DELETED = "Nothing was deleted: “{row}” changed after you had opened this page. Look at it again before you delete."
+NOT_DELETED = "Nothing was deleted: “{row}” changed after you had opened this page. Review it before you delete it."
 
 
 class StaleError(Exception):
-    """A row that was to be deleted is not what the confirmation page was made of."""
+    """A row changed after the page that confirms its deletion was rendered."""
 
 
 class OptimisticLockForm(forms.ModelForm):
-    """Refuses a save over another save and shows both versions of each field that differs.
+    """Refuses to overwrite a newer version, and shows both versions of each field that differs.
 
-    Its instance must have been read after the row was locked (see `OptimisticLockAdmin.get_object`)."""
+    The instance must have been read after the row was locked (see `OptimisticLockAdmin.get_object`)."""
 
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
     stale = False
@@ -40,7 +42,7 @@ class OptimisticLockForm(forms.ModelForm):
             self.initial["seen"] = _digest({name: self.initial[name] for name in names})
 
     def full_clean(self):
-        """Compare last: by then the instance has all valid values that were typed, for showing them."""
+        """Validate, then compare the digest. The instance then has the submitted values, which the page compares."""
         super().full_clean()
         if not self.is_bound or self.instance._state.adding:
             return
@@ -48,17 +50,17 @@ class OptimisticLockForm(forms.ModelForm):
         if self.data.get(name) != now:
             self.stale = True
             self.data = self.data.copy()
-            self.data[name] = now  # saving once more is meant
-            typed = dict(self.cleaned_data)
+            self.data[name] = now  # submitting the form again overwrites
+            submitted = dict(self.cleaned_data)
             self.add_error(None, STALE.format(name=self.instance._meta.verbose_name))
             for name in self.changed_data:
-                theirs = in_words(self.fields[name], self.initial.get(name))
-                mine = in_words(self.fields[name], typed.get(name, self[name].data))
+                theirs = display_value(self.fields[name], self.initial.get(name))
+                mine = display_value(self.fields[name], submitted.get(name, self[name].data))
                 self.add_error(name, [f"Now in the database: {theirs}", f"Yours: {mine}"])
 
 
 class OptimisticLockAdmin:
-    """Mixin for every `ModelAdmin`; stands before it among the bases."""
+    """Mixin that comes before `ModelAdmin` in the bases."""
 
     def __init__(self, model, admin_site):
         super().__init__(model, admin_site)
@@ -75,7 +77,7 @@ class OptimisticLockAdmin:
         return fieldsets
 
     def get_object(self, request, object_id, from_field=None):
-        """The row; when it is about to be saved or deleted, as it is after the lock."""
+        """Return the row. Before it is saved or deleted, lock it and read it again."""
         row = super().get_object(request, object_id, from_field)
         if row is not None and request.method == "POST" and connection.in_atomic_block:
             _lock(self.model, [row.pk])
@@ -105,7 +107,7 @@ class OptimisticLockAdmin:
 
 @action(permissions=["delete"], description=actions.delete_selected.short_description)
 def delete_selected(model_admin, request, queryset):
-    """Django's own action, which shows its page again when a row has changed since it was shown."""
+    """Django's action, which shows the confirmation again if a row has changed."""
     try:
         with transaction.atomic():
             response = actions.delete_selected(model_admin, request, queryset.all())
@@ -120,15 +122,15 @@ def delete_selected(model_admin, request, queryset):
 
 
 def seen(row):
-    """What a confirmation page carries of a row: its key, and a digest of its values or its working copy."""
+    """Return the primary key of a row and a digest of its values, for a hidden field of a confirmation page."""
     if isinstance(row, Question):
         return f"{row.pk}:{working_copy.fingerprint(row)}"
     fields = (*row._meta.concrete_fields, *row._meta.many_to_many)
     return f"{row.pk}:{_digest({field.name: field.value_from_object(row) for field in fields})}"
 
 
-def in_words(field, value):
-    """A value of a form's field as an editor knows it: labels instead of keys."""
+def display_value(field, value):
+    """Return the value of a form field as text, with labels instead of keys."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None or not str(value):
@@ -144,7 +146,7 @@ def in_words(field, value):
 
 
 def _lock(model, keys):
-    """Hold these rows until the transaction ends. SQLite needs nothing: there, one transaction writes at a time."""
+    """Lock these rows until the transaction ends. (SQLite locks the whole database.)"""
     rows = model._base_manager.filter(pk__in=keys).order_by("pk")
     len(rows.select_for_update(of=("self",), no_key=True).values_list("pk"))
 
@@ -156,10 +158,10 @@ def _refuse_stale(request, rows):
 
 
 def _digest(values):
-    return contents.digest({name: _plain(value) for name, value in values.items()})
+    return contents.digest({name: _serializable(value) for name, value in values.items()})
 
 
-def _plain(value):
+def _serializable(value):
     if isinstance(value, Model):
         return str(value.pk)
-    return sorted(map(_plain, value)) if isinstance(value, list) else str(value)
+    return sorted(map(_serializable, value)) if isinstance(value, list) else str(value)

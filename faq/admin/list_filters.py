@@ -1,4 +1,4 @@
-"""How the list of questions can be narrowed down. The desk's lines lead here."""
+"""Filters of the list of questions. The desk links to them."""
 
 from datetime import timedelta
 
@@ -7,34 +7,34 @@ from django.utils import timezone
 
 from faq.models import Question
 
-SOON = 14
-"""Days before a check is due, from which on the desk mentions it."""
+DUE_SOON = 14
+"""Days before a check is due from which the desk lists it."""
 
 
 def due_soon(questions):
-    """Public answers whose check is still good, but not for long."""
+    """Return the public questions whose check is due within `DUE_SOON` days."""
     today = timezone.localdate()
-    return questions.filter(check_due__gte=today, check_due__lte=today + timedelta(days=SOON))
+    return questions.filter(check_due__gte=today, check_due__lte=today + timedelta(days=DUE_SOON))
 
 
 def submitted_by(user):
-    """The condition: this person asked for the latest review."""
+    """Return the filter arguments for questions that this user submitted."""
     return {"submitted_by__id": user.pk}
 
 
 def to_review(questions, user):
-    """Submitted questions that this person may approve, having written nothing of them."""
+    """Return the submitted questions that this user may approve, which are those without text by this user."""
     waiting = questions.submitted()
     own = [
         pk
-        for pk, who in waiting.order_by().values_list("pk", "contributors")
-        if any(one["id"] == user.pk for one in who)
+        for pk, contributors in waiting.order_by().values_list("pk", "contributors")
+        if any(person["id"] == user.pk for person in contributors)
     ]
     return waiting.exclude(pk__in=own)
 
 
 class ChoiceFilter(admin.SimpleListFilter):
-    """Offers `options`: value to (label, function of questions and user)."""
+    """A filter with fixed choices. `options` maps each value to (label, function of the queryset and the user)."""
 
     options: dict
 
@@ -79,7 +79,7 @@ class CheckFilter(ChoiceFilter):
     options = {
         "no": ("Never checked", lambda questions, user: questions.public().unchecked()),
         "overdue": ("Overdue", lambda questions, user: questions.overdue()),
-        "soon": (f"Due within {SOON} days", lambda questions, user: due_soon(questions)),
+        "soon": (f"Due within {DUE_SOON} days", lambda questions, user: due_soon(questions)),
         "yes": ("Checked", lambda questions, user: questions.checked()),
     }
 
@@ -102,4 +102,4 @@ class WordingFilter(ChoiceFilter):
 
 class SeedFilter(ChoiceFilter):
     title, parameter_name = "seed", "seed"
-    options = {"conflict": ("Seed has another text", lambda questions, user: questions.exclude(seed_conflict=""))}
+    options = {"conflict": ("Seed has a newer text", lambda questions, user: questions.exclude(seed_conflict=""))}

@@ -1,4 +1,4 @@
-"""An answer's points on the question page, each with what it rests on."""
+"""The points of an answer on the question page, each with its citations."""
 
 from django import forms
 from django.contrib import admin
@@ -11,27 +11,27 @@ from faq.answers import wording
 from faq.models import AnswerPoint, Citation
 from faq.workflow import working_copy
 
-MOST_POINTS = 300
-"""Of one answer. Each is a form of its own on the page, and costs as much as a small page."""
-MOST_CITATIONS = 50
-"""Of one point."""
+MAX_POINTS = 300
+"""Points of an answer. Rendering the form of each takes as long as a small page."""
+MAX_CITATIONS = 50
+"""Citations of a point."""
 
 
-class RevivingFormSet(BaseInlineFormSet):
-    """A row that somebody else deleted since the page was opened is saved as a new one: what was typed is not lost."""
+class RecreatingFormSet(BaseInlineFormSet):
+    """Saves a row that another user deleted meanwhile as a new one, so that the input is not lost."""
 
     def _construct_form(self, i, **kwargs):
         form = super()._construct_form(i, **kwargs)
-        form.revived = self.is_bound and i < self.initial_form_count() and form.instance._state.adding
-        if form.revived:
-            # Django's own field asks for a row that is there.
+        form.recreated = self.is_bound and i < self.initial_form_count() and form.instance._state.adding
+        if form.recreated:
+            # Django's field requires an existing row.
             form.fields[self.model._meta.pk.name] = forms.CharField(required=False, widget=forms.HiddenInput)
         return form
 
     def save_new_objects(self, commit=True):
         super().save_new_objects(commit)
         for form in self.initial_forms:
-            if form.revived and not (self.can_delete and self._should_delete_form(form)):
+            if form.recreated and not (self.can_delete and self._should_delete_form(form)):
                 self.new_objects.append(self.save_new(form, commit=commit))
         return self.new_objects
 
@@ -40,7 +40,7 @@ class CitationForm(forms.ModelForm):
     class Meta:
         model = Citation
         fields = ["source", "place", "consulted", "quotation"]
-        labels = {"place": "Where in it, such as § 5(b) or p. 12", "quotation": "The words that the point rests on"}
+        labels = {"place": "Place in it, such as § 5(b) or p. 12", "quotation": "Quotation that supports the point"}
         help_texts = {"place": "", "quotation": "", "consulted": ""}
         widgets = {
             "place": forms.TextInput(attrs={"class": "vTextField"}),
@@ -60,20 +60,20 @@ class CitationForm(forms.ModelForm):
         )
 
 
-class CitationsOfPoint(RevivingFormSet):
+class CitationsOfPoint(RecreatingFormSet):
     def add_fields(self, form, index):
         super().add_fields(form, index)
         if self.instance._state.adding:
-            # A revived point's citations still name its old row; they are saved with the new one.
+            # The citations of a recreated point refer to the deleted row, and are saved with the new one.
             del form.fields[self.fk.name]
 
     @property
-    def opened(self):
-        """Whether the page shows more than that there is no source yet."""
+    def is_open(self):
+        """Whether the page shows the citations unfolded."""
         return bool(self.initial_form_count()) or (self.is_bound and self.has_changed())
 
     def save_existing_objects(self, commit=True):
-        """Changed rows are written anew, so that two that exchange their places are never the same for a moment."""
+        """Delete changed rows and insert them again, since exchanging two of them would violate a constraint."""
         changed = [form.instance.pk for form in self.initial_forms if form.has_changed() and form.instance.pk]
         Citation.objects.filter(pk__in=changed).delete()
         return super().save_existing_objects(commit)
@@ -94,28 +94,28 @@ CitationFormSet = inlineformset_factory(
     formset=CitationsOfPoint,
     extra=1,
     can_delete=True,
-    max_num=MOST_CITATIONS,
-    absolute_max=MOST_CITATIONS,
+    max_num=MAX_CITATIONS,
+    absolute_max=MAX_CITATIONS,
     validate_max=True,
 )
 
 
-class PointFormSet(RevivingFormSet):
-    """Points keep the order of their place numbers; a point without one goes to the end. Each has its citations."""
+class PointFormSet(RecreatingFormSet):
+    """Points with their citations. A point without a position becomes the last one."""
 
     def add_fields(self, form, index):
         super().add_fields(form, index)
         prefix = f"{form.prefix}-citations"
         data = self.data if self.is_bound and f"{prefix}-TOTAL_FORMS" in self.data else None
-        known = list(form.instance.citations.all()) if form.instance.pk else []
+        citations = list(form.instance.citations.all()) if form.instance.pk else []
         form.citations = CitationFormSet(data, instance=form.instance, prefix=prefix)
-        form.citations._queryset = known  # as they were fetched with all points
+        form.citations._queryset = citations  # prefetched for all points
 
     def full_clean(self):
         super().full_clean()
         for form in self.forms if self.is_bound else []:
             if not self._should_delete_form(form) and not form.citations.is_valid() and form.citations.is_bound:
-                form.add_error(None, "One of its sources cannot be saved like this: see below.")
+                form.add_error(None, "One of its sources has an error. See below.")
 
     def clean(self):
         super().clean()
@@ -155,15 +155,15 @@ class PointForm(forms.ModelForm):
         return super().has_changed() or (self.citations.is_bound and self.citations.has_changed())
 
     def as_typed(self):
-        """The point as it stands in the form, valid or not, for comparing."""
+        """Return the point with the submitted values, valid or not."""
         point = self.instance
         for name in ("label", "text"):
             if name in self.errors:
                 setattr(point, name, self.data.get(self.add_prefix(name), ""))
         if self.citations.is_bound:
             kept = [form for form in self.citations.forms if form.has_changed() or form.instance.pk]
-            typed = [form.instance for form in kept if form.is_valid() and not form.cleaned_data.get("DELETE")]
-            point.unsaved_citations = typed
+            citations = [form.instance for form in kept if form.is_valid() and not form.cleaned_data.get("DELETE")]
+            point.unsaved_citations = citations
         return point
 
 
@@ -173,7 +173,7 @@ class PointInline(admin.StackedInline):
     formset = PointFormSet
     template = "admin/faq/question/points.html"
     extra = 0
-    max_num = MOST_POINTS
+    max_num = MAX_POINTS
     verbose_name = "point"
     verbose_name_plural = "Answer"
     fields = [("position", "kind", "depth", "numbering"), "label", "text", "findings"]
@@ -187,11 +187,11 @@ class PointInline(admin.StackedInline):
         return super().get_queryset(request).prefetch_related("citations__source")
 
     def get_formset(self, request, obj=None, **kwargs):
-        return super().get_formset(request, obj, absolute_max=MOST_POINTS, validate_max=True, **kwargs)
+        return super().get_formset(request, obj, absolute_max=MAX_POINTS, validate_max=True, **kwargs)
 
     @admin.display(description="wording")
     def findings(self, point):
-        """What stands out in this point as it was saved."""
+        """The wording findings of the saved point."""
         question = point.question
         if not hasattr(question, "reviewed"):
             question.reviewed = wording.review(working_copy.content(question))
@@ -199,7 +199,7 @@ class PointInline(admin.StackedInline):
 
 
 def as_list(findings):
-    """Findings of `faq.answers.wording` for a page of the admin."""
+    """Return findings of `faq.answers.wording` as an HTML list."""
     if not findings:
         return "–"
     rows = ((wording.KINDS[f.kind], f"“{f.quote}”" if f.quote else "", f.why) for f in findings)

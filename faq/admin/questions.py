@@ -21,21 +21,21 @@ from .concurrency import OptimisticLockForm
 from .list_filters import CheckFilter, ReviewFilter, SeedFilter, SourcesFilter, StateFilter, WordingFilter
 from .points import PointInline, as_list
 from .spreadsheet import SpreadsheetPages
-from .workflow_views import ActPages, wrote
+from .workflow_views import WorkflowPages, is_contributor
 
-PRESENT = timedelta(minutes=30)
-"""For how long somebody who opened an editing page is taken to be working on it."""
+PRESENCE_LASTS = timedelta(minutes=30)
+"""Time for which a user who opened the page is shown to other users."""
 
-ON_PAGE = 20
-"""Entries of the log that the question page shows."""
+MAX_EVENTS = 20
+"""Log entries on the question page."""
 
 
 class QuestionForm(OptimisticLockForm):
-    """Compares the whole working copy, points included."""
+    """Compares the whole working copy, including the points."""
 
     def __init__(self, *args, instance=None, initial=None, **kwargs):
         if instance and instance.pk:
-            # Before the fields are read: a change between the two is refused and not missed.
+            # Computed before the fields are read, so that a change in between is noticed.
             initial = {**(initial or {}), "seen": working_copy.fingerprint(instance)}
         super().__init__(*args, instance=instance, initial=initial, **kwargs)
 
@@ -46,19 +46,19 @@ class QuestionForm(OptimisticLockForm):
         return tags
 
     def differences(self, formset):
-        """Lines of `diffing.compare` from what is in the database now to what this form and its points say."""
+        """Return lines of `diffing.compare` from the working copy in the database to the submitted one."""
         kept = [form for form in formset.forms if form.has_changed() or form.instance.pk]
         points = [form.as_typed() for form in kept if not formset._should_delete_form(form)]
         points.sort(key=lambda point: (point.position is None, point.position))
-        for place, point in enumerate(points, start=1):
-            point.key = point.key or -place  # a new one has none yet
+        for position, point in enumerate(points, start=1):
+            point.key = point.key or -position  # a new point has no key
         mine = working_copy.content(self.instance, points)
         theirs = working_copy.content(Question.objects.select_related("collection").get(pk=self.instance.pk))
         return [line for line in diffing.compare(theirs, mine) if line.changed]
 
 
 @admin.register(Question)
-class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
+class QuestionAdmin(SpreadsheetPages, BulkActions, WorkflowPages, admin.ModelAdmin):
     list_display = ["number", "text", "state", "review_state", "checked", "findings", "unsourced", "topic_names"]
     list_display_links = ["text"]
     list_filter = [
@@ -66,7 +66,7 @@ class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
     ]  # fmt: skip
     list_select_related = ["collection", "live"]
     list_per_page = 50
-    # By columns of one index: by the collection's title, all questions would be sorted for each page.
+    # An index has these columns. Ordering by the title of the collection would sort all questions for each page.
     ordering = ["collection_id", "number"]
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -124,16 +124,16 @@ class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
     def add_view(self, request, *args, **kwargs):
         try:
             return super().add_view(request, *args, **kwargs)
-        except IntegrityError:  # somebody else took the number since it was looked at: now the form says so
+        except IntegrityError:  # another user took the number meanwhile; validating again shows the error
             return super().add_view(request, *args, **kwargs)
 
     def save_model(self, request, obj, form, change):
-        # Only what the form has: what publishing and importing keep may have moved on since the row was read.
+        # Save only the fields of the form: publishing or an import may have changed others after the row was read.
         obj.save(update_fields=["text", "short_answer", "check_every"] if change else None)
 
     @transaction.atomic
     def delete_model(self, request, obj):
-        """Only drafts go (see `Question.live`), and only superusers may do that. The log stays."""
+        """Delete a draft. Superusers only; published questions are protected (see `Question.live`). The log is kept."""
         audit.record(Event.Act.DISCARDED, obj, request.user, deleted=True, note="The whole draft was deleted.")
         super().delete_model(request, obj)
 
@@ -143,7 +143,7 @@ class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
             self.delete_model(request, question)
 
     def get_changeform_initial_data(self, request):
-        """What an address proposes for a new question; what is no key proposes nothing."""
+        """Return the initial values in the address of the page, without invalid keys."""
         initial = super().get_changeform_initial_data(request)
         if "related" in initial:
             initial["related"] = [key for key in initial["related"] if key.isdecimal()]
@@ -152,14 +152,14 @@ class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
         question = form.instance
-        for place, point in enumerate(question.points.all(), start=1):
-            if point.position != place:
-                AnswerPoint.objects.filter(pk=point.pk).update(position=place)
-        also = [name for name in ("topics", "tags", "related", "check_every") if name in form.changed_data]
-        working_copy.refresh(question, request.user, also)
+        for position, point in enumerate(question.points.all(), start=1):
+            if point.position != position:
+                AnswerPoint.objects.filter(pk=point.pk).update(position=position)
+        labels = [name for name in ("topics", "tags", "related", "check_every") if name in form.changed_data]
+        working_copy.refresh(question, request.user, labels)
         Presence.objects.filter(question=question, user=request.user).delete()
         if problem := publishing.problem_with(working_copy.content(question)):
-            messages.warning(request, f"Saved, but it cannot be published like this. {problem}")
+            messages.warning(request, f"Saved, but it cannot be published yet. {problem}")
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         form = context["adminform"].form
@@ -168,30 +168,30 @@ class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
         if obj:
             working = working_copy.content(obj)
             context |= {
-                "own_words": wrote(request.user, obj),
-                "others": self._others(request, obj),
+                "is_contributor": is_contributor(request.user, obj),
+                "other_users": self._other_users(request, obj),
                 "editions": obj.editions.order_by("-number"),
-                "events": Event.objects.of(obj)[:ON_PAGE],
+                "events": Event.objects.of(obj)[:MAX_EVENTS],
                 "findings": as_list([finding for finding in wording.review(working) if finding.key is None]),
                 "notes": Note.objects.filter(questions=obj, settled=False),
-                "acts": self.acts_for(request.user, obj),
+                "workflow_links": self.workflow_links(request.user, obj),
                 "unpublished": diffing.compare(obj.live.content, working) if obj.state == "changed" else [],
                 "moved": obj.state == "changed" and diffing.moved(obj.live.content, working),
             }
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
-    def _others(self, request, question):
-        """Who else has this page open, as far as one can know; and note that this person has."""
+    def _other_users(self, request, question):
+        """Store that this user opened the page, and return the `Presence` of others who did."""
         now = timezone.now()
         if request.method == "GET" and self.has_change_permission(request, question):
-            # Where nothing can be stored, the question can be read all the same.
+            # The page also works while the database is read-only.
             with suppress(DatabaseError):
                 Presence.objects.update_or_create(question=question, user=request.user, defaults={"since": now})
-        others = Presence.objects.filter(question=question, since__gt=now - PRESENT).exclude(user=request.user)
+        others = Presence.objects.filter(question=question, since__gt=now - PRESENCE_LASTS).exclude(user=request.user)
         return others.select_related("user")
 
     def history_view(self, request, object_id, extra_context=None):
-        """The log, instead of Django's own history: that forgets what somebody did when their account is deleted."""
+        """Show the log of the question. Django's history loses the entries of deleted accounts."""
         question = self.get_object(request, object_id)
         if question is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
@@ -201,7 +201,7 @@ class QuestionAdmin(SpreadsheetPages, BulkActions, ActPages, admin.ModelAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "question": question,
-            "title": "Who did what, and when",
+            "title": "History",
             "events": Event.objects.of(question),
         }
         return TemplateResponse(request, "admin/faq/question/history.html", context)

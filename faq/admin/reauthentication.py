@@ -1,7 +1,7 @@
-"""What a log-in knows: when its person was here before, whether somebody else tried, and whether they were away.
+"""Per-session login metadata, and password confirmation after inactivity.
 
-Whoever was away for long gives the password again before something becomes public. What is typed stays where it is: the
-form that is sent comes back with one more field.
+The session stores the previous log-in, the number of failed log-ins since then, and whether the user was inactive.
+After inactivity, forms that change public content have a password field.
 """
 
 import hashlib
@@ -16,70 +16,69 @@ from django.core.cache import caches
 from django.dispatch import receiver
 from django.utils import timezone
 
-AWAY = timedelta(minutes=30)
-"""Without a sign of life."""
-REMEMBERED = timedelta(days=30)
-"""How long failed log-ins are counted. Only their number is kept: no address, and no name but as a hash."""
+INACTIVE_AFTER = timedelta(minutes=30)
+FAILURES_LAST = timedelta(days=30)
+"""Time for which failed log-ins are counted, by a hash of the user name."""
 
-_MARK = 120  # seconds between two notes in the session: each is a write
+_UPDATE_INTERVAL = 120  # seconds between two updates of the session, since each is a write
 
 
 @receiver(user_logged_in, dispatch_uid="faq.admin.reauthentication")
 def _logged_in(request, user, **kwargs):
-    """(Connected before Django's own receiver, which writes the new time over the one before.)"""
+    """Start the metadata. (Connected before Django's receiver, which overwrites `last_login`.)"""
     request.session["login"] = {
         "before": user.last_login.isoformat() if user.last_login else None,
         "failed": _failures().get(_key(user.get_username()), 0),
     }
     request.session["seen"], request.session["away"] = time.time(), False
-    # Counted from now: every sign of life is noted in the session, and would else begin the time anew.
+    # A fixed time. An age would be counted again from each update of the session.
     request.session.set_expiry(timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE))
     _failures().delete(_key(user.get_username()))
 
 
 @receiver(user_login_failed, dispatch_uid="faq.admin.reauthentication")
 def _failed(credentials, **kwargs):
-    """For every name that is tried, so that it takes as long for one that nobody has."""
+    """Count the failure. Unknown names are counted too, so that the response time does not reveal them."""
     key = _key(str(credentials.get("username", "")))
-    _failures().add(key, 0, REMEMBERED.total_seconds())
+    _failures().add(key, 0, FAILURES_LAST.total_seconds())
     _failures().incr(key)
-    _failures().touch(key, REMEMBERED.total_seconds())  # where the cache is a database, `incr` left five minutes
+    _failures().touch(key, FAILURES_LAST.total_seconds())  # `incr` of the database cache resets the timeout
 
 
-def notice(request):
-    """What the desk says of the log-in: ``{"before": datetime or None, "failed": number}``, or None."""
+def login_info(request):
+    """Return ``{"before": datetime or None, "failed": number}`` for the desk, or None."""
     login = request.session.get("login")
     before = login and login["before"] and timezone.datetime.fromisoformat(login["before"])
     return login and {"before": before, "failed": login["failed"]}
 
 
-def note(request):
-    """Note a sign of life, or that there was none for long."""
+def record_activity(request):
+    """Update the time of the last activity, and store whether the user was inactive before."""
     now, seen = time.time(), request.session.get("seen", 0)
-    if now - seen > AWAY.total_seconds():
+    if now - seen > INACTIVE_AFTER.total_seconds():
         request.session["away"] = True
-    if now - seen > _MARK:
+    if now - seen > _UPDATE_INTERVAL:
         request.session["seen"] = now
 
 
-def ask_again(form, request):
-    """Give the form a field for the password if whoever uses it was away."""
+def require_password(form, request):
+    """Add a password field to the form if the user was inactive."""
     if request.session.get("away", True):
         form.fields["password"] = forms.CharField(
-            label="Your password, again",
+            label="Your password",
             widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-            help_text="You were away for a while. This makes sure that it is you.",
+            help_text="You were inactive for more than 30 minutes. Confirm that it is you.",
         )
 
 
-def accepts(form, request):
-    """Whether a form is valid, with the password in it if it asks for one."""
+def is_valid(form, request):
+    """Validate the form and, if it has a password field, the password."""
     if not form.is_valid():
         return False
     if "password" in form.fields:
-        given = form.cleaned_data.pop("password")
-        if authenticate(request, username=request.user.get_username(), password=given) != request.user:
-            form.add_error("password", "This is not your password. What you typed above is still there.")
+        password = form.cleaned_data.pop("password")
+        if authenticate(request, username=request.user.get_username(), password=password) != request.user:
+            form.add_error("password", "This is not your password. Your input above was kept. Try again.")
             return False
         request.session["away"] = False
     return True

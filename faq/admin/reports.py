@@ -1,4 +1,4 @@
-"""What readers sent, and the site's own words, in the admin."""
+"""Reports of readers and texts of the site in the admin."""
 
 from django.contrib import admin
 from django.utils.html import format_html
@@ -19,19 +19,19 @@ class ReportAdmin(admin.ModelAdmin):
     def question(self, report):
         return report.edition.question
 
-    @admin.display(description="what the reader wrote")
+    @admin.display(description="text")
     def excerpt(self, report):
         return report.text[:100] or "(deleted after 90 days)"
 
     @admin.display(description="about")
     def place(self, report):
         anchor = f"#p{report.point}" if report.point else ""
-        what = f"{report.edition}, point {report.point}" if report.point else report.edition
-        return format_html('<a href="{}{}">{}</a>', report.edition.get_absolute_url(), anchor, what)
+        label = f"{report.edition}, point {report.point}" if report.point else report.edition
+        return format_html('<a href="{}{}">{}</a>', report.edition.get_absolute_url(), anchor, label)
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         if db_field.name == "answered_by":
-            # Only an edition of the same question can have settled the report.
+            # Offer only editions of the reported question.
             pk = request.resolver_match.kwargs.get("object_id")
             reported = Report.objects.filter(pk=pk).values("edition__question")
             kwargs["queryset"] = Edition.objects.filter(question__in=reported).select_related("question")

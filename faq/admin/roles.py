@@ -1,4 +1,4 @@
-"""Who may do what. The groups are made after every `migrate`; a permission that was added by hand stays."""
+"""The groups and their permissions. `install` runs after every `migrate`; permissions that you added are kept."""
 
 from django.apps import apps as registry
 from django.db.models import Q
@@ -31,7 +31,7 @@ def install(using="default", apps=registry, **kwargs):
         Group, Permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
     except LookupError:
         return
-    known = {
+    permissions = {
         permission.codename: permission
         for permission in Permission.objects.using(using).filter(
             Q(content_type__app_label="faq") | Q(content_type__app_label__in=["auth", "taggit"])
@@ -39,4 +39,4 @@ def install(using="default", apps=registry, **kwargs):
     }
     for name, codenames in ROLES.items():
         group, _ = Group.objects.using(using).get_or_create(name=name)
-        group.permissions.add(*(known[codename] for codename in codenames if codename in known))
+        group.permissions.add(*(permissions[codename] for codename in codenames if codename in permissions))

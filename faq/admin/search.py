@@ -1,4 +1,4 @@
-"""What makes search find more: synonyms, and the searches that found nothing."""
+"""Synonyms and searches without results in the admin."""
 
 from urllib.parse import urlencode
 
@@ -18,7 +18,7 @@ class SynonymAdmin(admin.ModelAdmin):
 
 @admin.register(MissedSearch)
 class MissedSearchAdmin(admin.ModelAdmin):
-    """Read only: what readers typed in vain, with the way to a synonym for it."""
+    """Searches without results, read-only, each with a link that adds a synonym."""
 
     list_display = ["words", "count", "day", "add_synonym"]
     list_display_links = None

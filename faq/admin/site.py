@@ -1,4 +1,4 @@
-"""The admin's first page: what waits for this person, one click from the work, and how far things have come."""
+"""The admin site. Its index page lists open work for the user and the progress of each topic."""
 
 import re
 from dataclasses import dataclass
@@ -24,23 +24,23 @@ from faq.workflow import collection_texts
 from kb_site.cache import without_cache
 
 from . import concurrency, reauthentication
-from .two_factor import SecondFactorPages, missing
+from .two_factor import SecondFactorPages, needs_second_factor
 
-# Fields whose values are keys of rows, beside those of the models.
-_ROWS = {"topic", "source"}
+# Names of form fields with primary keys that are not foreign keys of a model.
+_KEY_FIELDS = {"topic", "source"}
 
-_ROW_OF_FORM = re.compile(r"-\d+-id$")
+_FORMSET_KEY = re.compile(r"-\d+-id$")
 
-MOST_WORDS, MOST_LETTERS = 40, 1000
-"""Of a search in the admin: each is looked for in every field, and no database joins any number of conditions."""
+MAX_SEARCH_WORDS, MAX_SEARCH_LENGTH = 40, 1000
+"""Limits of a search in the admin, which adds a condition for each word and field."""
 
-PROGRESS_LASTS = 60
-"""Seconds for which the picture of progress is kept: it counts everything there is."""
+PROGRESS_TIMEOUT = 60
+"""Seconds for which the progress is cached, since it counts all questions."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One kind of work: how much of it there is, and where it is listed."""
+    """An entry of the work queue: a label, the number of rows, and the address of their list."""
 
     label: str
     count: int
@@ -48,10 +48,10 @@ class Line:
     urgent: bool = False
 
 
-class OwnLookups:
-    """Mixed into every admin: addresses of a list may use the lookups of its own filters, and no others.
+class RestrictedLookups:
+    """Mixin that allows only the lookups of `list_filter` in addresses of the list.
 
-    Django allows any lookup on the model's own fields. A regular expression can keep SQLite busy without an end."""
+    Django allows any lookup on fields of the model. A regular expression could keep SQLite busy forever."""
 
     def lookup_allowed(self, lookup, value, request=None):
         day = self.date_hierarchy
@@ -60,7 +60,7 @@ class OwnLookups:
         return any(lookup in self._lookups(entry) for entry in self.get_list_filter(request))
 
     def _lookups(self, entry):
-        """Names of the parameters that Django's filter for this entry of `list_filter` reads."""
+        """Return the parameters that Django's filter for this entry of `list_filter` reads."""
         if isinstance(entry, type):
             return {entry.parameter_name}
         field = get_fields_from_path(self.model, entry)[-1]
@@ -82,65 +82,65 @@ class OwnLookups:
 
 
 class Desk(SecondFactorPages, AdminSite):
-    """Django's admin with a work queue as its first page, and a second factor before it."""
+    """Django's admin site with a work queue as index page, and two-factor authentication."""
 
     index_template = "admin/desk.html"
     index_title = "The editors' desk"
-    enable_nav_sidebar = False  # it lists kinds of data, not work, and takes a quarter of the page
+    enable_nav_sidebar = False  # it takes a quarter of the page
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.add_action(concurrency.delete_selected)
 
     def register(self, model_or_iterable, admin_class=None, **options):
-        """As in Django, with what every admin needs, third-party ones included, mixed in."""
+        """Register the admin class, also a third-party one, with `RestrictedLookups` and `OptimisticLockAdmin`."""
         base = admin_class or ModelAdmin
-        bases = (OwnLookups, concurrency.OptimisticLockAdmin, base)
+        bases = (RestrictedLookups, concurrency.OptimisticLockAdmin, base)
         admin_class = type(base.__name__, bases, {"__module__": base.__module__})
         super().register(model_or_iterable, admin_class, **options)
 
     def admin_view(self, view, cacheable=False):
-        """Asks for a missing second factor, and refuses addresses that ask for what no database can hold."""
+        """Redirect users without a second factor, and answer 400 to parameters that no database can look up."""
         inner = super().admin_view(view, cacheable)
 
-        def guarded(request, *args, **kwargs):
-            if missing(request.user):
-                leaves = request.path == reverse("admin:logout")
-                return self.logout(request) if leaves else self.to_second_factor(request)
+        def wrapper(request, *args, **kwargs):
+            if needs_second_factor(request.user):
+                logout = request.path == reverse("admin:logout")
+                return self.logout(request) if logout else self.redirect_to_second_factor(request)
             if request.user.is_authenticated:
-                reauthentication.note(request)
-            if name := _unfit(request, self._rows):
+                reauthentication.record_activity(request)
+            if name := _invalid_parameter(request, self._key_fields):
                 text = f"“{name}” has a value that cannot be looked up. Nothing was changed. Go back to /admin/.\n"
                 return HttpResponseBadRequest(text, content_type="text/plain; charset=utf-8")
             return inner(request, *args, **kwargs)
 
-        return update_wrapper(guarded, inner)
+        return update_wrapper(wrapper, inner)
 
     @cached_property
-    def _rows(self):
-        """Names of all fields whose values are keys of rows."""
+    def _key_fields(self):
+        """Names of all form fields whose values are primary keys."""
         fields = (field for model in self._registry for field in (*model._meta.fields, *model._meta.many_to_many))
-        return _ROWS | {field.name for field in fields if isinstance(field, ForeignKey | ManyToManyField)}
+        return _KEY_FIELDS | {field.name for field in fields if isinstance(field, ForeignKey | ManyToManyField)}
 
     def each_context(self, request):
-        # Django's log-in pages put the host's name where the site's name would stand.
+        # On log-in pages, Django replaces `site_name` by the name of the host.
         return {**super().each_context(request), "desk_name": settings.SITE_NAME}
 
     def index(self, request, extra_context=None):
         context = {
             "queue": queue(request.user),
             "progress": progress() if request.user.has_perm("faq.view_question") else [],
-            "login": reauthentication.notice(request),
+            "login": reauthentication.login_info(request),
             **(extra_context or {}),
         }
         return super().index(request, context)
 
 
-def _unfit(request, rows):
-    """The name of a value, in the address or the form, that names a row as no database does; or None."""
+def _invalid_parameter(request, key_fields):
+    """Return the name of a parameter whose value would cause a database error or endless work; or None."""
     for name in ("q", "term"):
         words = request.GET.get(name, "")
-        if len(words) > MOST_LETTERS or len(list(smart_split(words))) > MOST_WORDS:
+        if len(words) > MAX_SEARCH_LENGTH or len(list(smart_split(words))) > MAX_SEARCH_WORDS:
             return name
     for name, values in request.GET.lists():
         if any("\0" in value or (name != "q" and value.isdecimal() and len(value) > 18) for value in values):
@@ -149,12 +149,12 @@ def _unfit(request, rows):
         if name.endswith(("-TOTAL_FORMS", "-INITIAL_FORMS")) and any(
             value.isdecimal() and _number(value) > len(request.POST) for value in values
         ):
-            return name  # it counts more rows than it sends fields, and each row would be made
-        if _ROW_OF_FORM.search(name) and any(value and not _is_key(value.strip()) for value in values):
+            return name  # Django would construct a form for each of them
+        if _FORMSET_KEY.search(name) and any(value and not _is_key(value.strip()) for value in values):
             return name
         if name == ACTION_CHECKBOX_NAME and not all(map(_is_key, values)):
             return name
-        if name.rpartition("-")[2] in rows:
+        if name.rpartition("-")[2] in key_fields:
             keys = [key for value in values for key in value.split(",")]
             if any(key and not _is_key(key.strip()) for key in keys):
                 return name
@@ -170,15 +170,15 @@ def _number(digits):
 
 
 def queue(user):
-    """The `Line`s for this person that are not empty, the urgent ones first."""
-    # Only now: the admin registers with the site that this module makes.
+    """Return the `Line`s for this user that are not empty, urgent ones first."""
+    # Imported here because the package registers its admins with the site in this module.
     from .list_filters import due_soon, submitted_by, to_review
 
     questions = Question.objects.all()
     lines = []
 
-    def add(label, found, address, urgent=False):
-        lines.append(Line(label, found.count(), address, urgent))
+    def add(label, rows, address, urgent=False):
+        lines.append(Line(label, rows.count(), address, urgent))
 
     def listed(**filters):
         return f"{reverse('admin:faq_question_changelist')}?{urlencode(filters)}"
@@ -188,15 +188,15 @@ def queue(user):
         if user.has_perm("faq.publish_question"):
             add("Waiting for my review", to_review(questions, user), listed(review="mine"), urgent=True)
         add("Sent back to me", questions.returned().filter(**mine), listed(review="back"), urgent=True)
-        add("Submitted by me, not read yet", questions.submitted().filter(**mine), listed(review="asked"))
+        add("Submitted by me, not reviewed yet", questions.submitted().filter(**mine), listed(review="asked"))
         add("Check overdue", questions.overdue(), listed(check="overdue"), urgent=True)
         add("Check due within 14 days", due_soon(questions), listed(check="soon"))
         add("Published without a second check", questions.filter(unconfirmed=True), listed(review="unconfirmed"))
-        add("Seed has another text by now", questions.exclude(seed_conflict=""), listed(seed="conflict"))
+        add("Seed has a newer text", questions.exclude(seed_conflict=""), listed(seed="conflict"))
         add("Changed, not published", questions.changed(), listed(state="changed"))
         add("Never checked", questions.public().unchecked(), listed(check="no"))
-        add("With points that name no source", questions.filter(unsourced__gt=0), listed(sources="missing"))
-        add("With wording to look at", questions.filter(findings__gt=0), listed(wording="findings"))
+        add("With points without a source", questions.filter(unsourced__gt=0), listed(sources="missing"))
+        add("With wording findings", questions.filter(findings__gt=0), listed(wording="findings"))
         add("Never public", questions.filter(state=Question.State.DRAFT), listed(state="draft"))
     if user.has_perm("faq.publish_question"):
         address = f"{reverse('admin:faq_collection_changelist')}?texts=confirm"
@@ -219,12 +219,12 @@ def queue(user):
 
 
 def progress():
-    """How far each topic has come: a list of dicts with "name", "address", "all", "public", "sourced" and "checked".
+    """Return the progress of each topic: dicts with "name", "address", "all", "public", "sourced" and "checked".
 
-    The last one is for all questions, with or without a topic. Sourced means that each point names a source."""
+    The last one counts all questions. A question is sourced if each point names a source."""
     with without_cache():
-        if (known := cache.get("faq.progress")) is not None:
-            return known
+        if (rows := cache.get("faq.progress")) is not None:
+            return rows
     today_checked = Question.objects.is_checked()
 
     def counts(prefix=""):
@@ -251,10 +251,10 @@ def progress():
     rows.append({"name": "All questions", "address": listed, **Question.objects.aggregate(**counts())})
     rows = [{**row, **_widths(row)} for row in rows if row["all"]]
     with without_cache():
-        cache.set("faq.progress", rows, PROGRESS_LASTS)
+        cache.set("faq.progress", rows, PROGRESS_TIMEOUT)
     return rows
 
 
 def _widths(row):
-    """For the bars, which are a hundred wide."""
+    """Return the widths of the bars in percent."""
     return {f"{name}_width": round(100 * row[name] / (row["all"] or 1)) for name in ("public", "sourced", "checked")}

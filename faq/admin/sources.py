@@ -1,4 +1,4 @@
-"""Sources in the admin: registered once, cited at many points."""
+"""Sources in the admin."""
 
 from django.contrib import admin
 from django.db.models import Count
@@ -37,7 +37,7 @@ class SourceAdmin(admin.ModelAdmin):
     def get_queryset(self, request):
         return super().get_queryset(request).annotate(citation_count=Count("citations"))
 
-    @admin.display(description="points that rest on it", ordering="citation_count")
+    @admin.display(description="points", ordering="citation_count")
     def cited(self, source):
         return source.citation_count
 
@@ -54,10 +54,10 @@ class SourceAdmin(admin.ModelAdmin):
         return format_html_join("", '<div><a href="{}">{}</a></div>', rows) or "–"
 
     def save_model(self, request, obj, form, change):
-        if form.changed_data and all(one["id"] != request.user.pk for one in obj.written_by):
+        if form.changed_data and all(person["id"] != request.user.pk for person in obj.written_by):
             obj.written_by = [*obj.written_by, signature(request.user)]
         super().save_model(request, obj, form, change)
         if change and form.changed_data:
-            # What it is called is part of every answer that names it, so it is for two people to publish.
+            # The title is part of every answer that cites the source, so their working copies have changed.
             questions = Question.objects.filter(points__citations__source=obj)
             working_copy.refresh_many(Question.objects.filter(pk__in=questions.values("pk")), request.user)

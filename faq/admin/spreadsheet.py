@@ -1,7 +1,7 @@
-"""The desk as a spreadsheet: everything out, topics and keywords back in, with a preview of what would change.
+"""Export of all questions, and import of their topics and keywords (labels), as CSV.
 
-The exported column `labels_version` says which labels a row was made of. A row that would replace other labels is
-refused. So is a file when the labels of its rows change between the preview and the confirmation."""
+The exported column `labels_version` is a digest of a question's labels. The import refuses a row if the labels changed
+after the export, and a file if the labels of its rows changed between the preview and the confirmation."""
 
 from django import forms
 from django.contrib import messages
@@ -23,61 +23,58 @@ from faq.models import Question, Topic
 from faq.models.questions import keyword_problem
 from faq.workflow import working_copy
 
-MOST_ROWS = 2_000
-"""Rows of one file. A changed one costs about 10 ms, and who else wants to write waits for at most 20 seconds."""
-MOST_BYTES = 2_000_000
-"""Of one file: more than so many rows need."""
+MAX_ROWS = 2_000
+"""Rows of a file. Each change takes about 10 ms, and other writers wait for at most 20 seconds."""
+MAX_BYTES = 2_000_000
+"""Bytes of a file, more than `MAX_ROWS` rows need."""
 
-# A cell that begins like this is run by spreadsheet programs.
+# Spreadsheet programs take a cell that begins with one of these characters for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class FileForm(ImportForm):
     def clean_import_file(self):
         file = self.cleaned_data["import_file"]
-        if file.size > MOST_BYTES:
-            text = f"This file has {file.size:,} bytes, and {MOST_BYTES:,} is the most. Divide it into several files."
-            raise ValidationError(text)
+        if file.size > MAX_BYTES:
+            raise ValidationError(f"The file has {file.size:,} bytes; the limit is {MAX_BYTES:,}. Split the file.")
         return file
 
 
 class ConfirmForm(ConfirmImportForm):
-    """Carries which labels the preview was made of."""
+    """Contains the digest of the labels that the preview showed."""
 
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
-class Plain(Error):
-    """What went wrong, without what is inside the site."""
-
+class ErrorWithoutTraceback(Error):
     traceback = ""
 
 
 class Spreadsheet(CSV):
-    """CSV with the mark by which spreadsheet programs know UTF-8."""
+    """CSV with a byte order mark, by which spreadsheet programs recognize UTF-8."""
 
     def export_data(self, dataset, **kwargs):
         return "\ufeff" + super().export_data(dataset, **kwargs)
 
 
 class TopicsWidget(Widget):
-    """Names of topics, with semicolons between them."""
+    """Names of topics, separated by semicolons."""
 
     def clean(self, value, row=None, **kwargs):
         names = [name.strip() for name in (value or "").split(";") if name.strip()]
-        known = {topic.name.casefold(): topic for topic in Topic.objects.all()}
-        unknown = [name for name in names if name.casefold() not in known]
-        if unknown:
-            offered = "; ".join(topic.name for topic in known.values())
-            raise ValidationError(f"There is no topic “{unknown[0]}”. Topics are: {offered}.")
-        return [known[name.casefold()] for name in names]
+        topics = {topic.name.casefold(): topic for topic in Topic.objects.all()}
+        for name in names:
+            if name.casefold() not in topics:
+                offered = "; ".join(topic.name for topic in topics.values())
+                raise ValidationError(f"There is no topic “{name}”. Topics are: {offered}.")
+        return [topics[name.casefold()] for name in names]
 
     def render(self, value, obj=None, **kwargs):
         return "; ".join(topic.name for topic in value.all())
 
 
 class KeywordsWidget(Widget):
-    """Keywords with commas between them, as on the question page."""
+    """Keywords, separated by commas as on the question page."""
 
     def clean(self, value, row=None, **kwargs):
         names = parse_tags(value or "")
@@ -91,14 +88,15 @@ class KeywordsWidget(Widget):
 
 
 def labels_version(question):
-    """A short digest of a question's topics and keywords. Starts with a letter, so that no spreadsheet program reads it
-    as a number."""
+    """Return a short digest of a question's topics and keywords.
+
+    It begins with a letter, so that spreadsheet programs do not read it as a number."""
     names = [[topic.slug for topic in question.topics.all()], [tag.name for tag in question.tags.all()]]
-    return "v" + contents.digest([sorted(some) for some in names])[:12]
+    return "v" + contents.digest([sorted(part) for part in names])[:12]
 
 
 class LabelsResource(ModelResource):
-    """What comes back in: a row names a question, and says which topics and keywords it has. Nothing else is read."""
+    """The import. A row names a question by collection and number, and sets its topics, its keywords or both."""
 
     collection = Field("collection__slug", "collection", readonly=True)
     number = Field("number", "number", readonly=True)
@@ -115,25 +113,25 @@ class LabelsResource(ModelResource):
         use_transactions = True
 
     def __init__(self, seen=None):
-        """`seen` is the digest of all labels that the preview was made of, or None for the preview itself."""
+        """`seen` is the digest of the labels that the preview showed, or None for the preview itself."""
         super().__init__()
         self.seen, self.versions = seen, {}
 
     def get_error_result_class(self):
-        return Plain
+        return ErrorWithoutTraceback
 
     def before_import(self, dataset, **kwargs):
         try:
-            self._read_head(dataset)
+            self._check_headers(dataset)
             self._lock(dataset)
         except ValidationError:
-            dataset.wipe()  # the rows would be looked at all the same
+            dataset.wipe()  # the library would go on with the rows
             raise
 
     def after_import(self, dataset, result, **kwargs):
         result.seen = contents.digest(sorted(self.versions.items()))
 
-    def _read_head(self, dataset):
+    def _check_headers(self, dataset):
         if not dataset.headers:
             raise ValidationError("The first line is empty. It must name the columns, as in the exported file.")
         dataset.headers = [(header or "").strip().lstrip("\ufeff") for header in dataset.headers]
@@ -142,21 +140,30 @@ class LabelsResource(ModelResource):
             columns = ", ".join(dataset.headers) or "(none)"
             raise ValidationError(
                 f"The first row names the columns {columns}. Needed are collection, number, and topics or keywords, "
-                "with commas between the columns, as in the file that is exported here."
+                "separated by commas, as in the exported file."
             )
-        if len(dataset) > MOST_ROWS:
-            raise ValidationError(f"This file has {len(dataset):,} rows, and {MOST_ROWS:,} is the most. Divide it.")
+        known = DeskResource().get_export_headers()
+        # Spreadsheet programs add empty columns without a name.
+        unknown = [name for name in dataset.headers if name not in known and (name or any(dataset[name]))]
+        if unknown:
+            columns = ", ".join(f"“{name}”" if name else "(without a name)" for name in unknown)
+            raise ValidationError(
+                f"The first row names unknown columns: {columns}. Remove them, or rename them as in the exported file: "
+                f"{', '.join(known)}. The import changes topics and keywords only."
+            )
+        if len(dataset) > MAX_ROWS:
+            raise ValidationError(f"The file has {len(dataset):,} rows; the limit is {MAX_ROWS:,}. Split the file.")
 
     def _lock(self, dataset):
-        """Hold all questions that are named before the first one is changed, in the order in which others hold them.
-        Refuse them when their labels are not those that the preview was made of."""
+        """Lock all questions of the file, in the order that publications use. Refuse them if their labels changed after
+        the preview."""
         collections, numbers = ({_cell(value) for value in dataset[name]} for name in ("collection", "number"))
         numbers = [int(number) for number in numbers if number.isdecimal() and len(number) < 10]
-        named = Question.objects.filter(collection__slug__in=collections, number__in=numbers)
-        len(named.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk"))
-        self.versions = {row.pk: labels_version(row) for row in named.prefetch_related("topics", "tags")}
+        questions = Question.objects.filter(collection__slug__in=collections, number__in=numbers)
+        len(questions.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk"))
+        self.versions = {row.pk: labels_version(row) for row in questions.prefetch_related("topics", "tags")}
         if self.seen not in (None, contents.digest(sorted(self.versions.items()))):
-            raise ValidationError("Somebody changed topics or keywords of these questions after the preview was made.")
+            raise ValidationError("Another user changed topics or keywords of these questions after the preview.")
 
     def before_import_row(self, row, **kwargs):
         for name, value in row.items():
@@ -168,23 +175,23 @@ class LabelsResource(ModelResource):
         raise ValidationError(f"There is no question {row['number']} in a collection “{row['collection']}”.")
 
     def import_instance(self, instance, row, **kwargs):
-        """Nothing is written to the question's own columns."""
+        """Read the labels of a row, without changing the question's own fields. Refuse labels of an outdated export."""
         self.wanted = {}
         self.wanted = {name: self.fields[name].clean(row) for name in ("topics", "keywords") if name in row}
         version = row.get("labels_version")
         if version and version != self.versions.get(instance.pk) and self._changes(instance):
-            now = {name: self.fields[name].export(instance) for name in self.wanted}
+            current = {name: self.fields[name].export(instance) for name in self.wanted}
             raise ValidationError(
-                f"Somebody changed the labels of question {instance.number} after this file was exported. "
-                f"In the file: {_labels(row)}. Now in the database: {_labels(now)}. Export again and change that file, "
-                "or empty the cell labels_version of this row to replace the present labels."
+                f"Another user changed the labels of question {instance.number} after this file was exported. "
+                f"In the file: {_labels(row)}. Now in the database: {_labels(current)}. Export again and edit that "
+                "file, or clear the cell labels_version of this row to replace the current labels."
             )
 
     def skip_row(self, instance, original, row, import_validation_errors=None):
         return not import_validation_errors and not self._changes(instance)
 
     def do_instance_save(self, instance, is_create):
-        """The question itself stays as it is."""
+        """Do not save the question: only its labels change."""
 
     def save_m2m(self, instance, row, **kwargs):
         changes = self._changes(instance)
@@ -213,11 +220,11 @@ def _labels(row):
 
 
 class DeskResource(ModelResource):
-    """What goes out: a line for each question, with all that the desk knows of it."""
+    """The export: a row for each question."""
 
     collection = Field("collection__slug", "collection")
     question = Field("text", "question")
-    # Left to itself, the library would load PostgreSQL's driver to find out what a long text is: 11 MB on SQLite too.
+    # Declared, since the library would otherwise import the driver of PostgreSQL (11 MB) to choose a widget.
     short_answer = Field("short_answer", "short_answer")
     state = Field("get_state_display", "state")
     review = Field("get_review_display", "review")
@@ -242,12 +249,12 @@ class DeskResource(ModelResource):
 
 
 class SpreadsheetPages(ImportExportMixin):
-    """Mixed into the question admin."""
+    """Mixin for the question admin."""
 
     formats = [Spreadsheet]
     import_form_class = FileForm
     confirm_form_class = ConfirmForm
-    export_form_class = ExportForm  # all columns: the form that offers a choice needs a script in the page
+    export_form_class = ExportForm  # the form that offers a choice of columns needs an inline script
     show_change_form_export = False
     skip_admin_log = True
 
@@ -270,7 +277,7 @@ class SpreadsheetPages(ImportExportMixin):
         try:
             return super().export_action(request)
         except IncorrectLookupParameters:
-            messages.error(request, "Nothing was exported: the address asks for a filter that does not exist.")
+            messages.error(request, "Nothing was exported, because the address contains an unknown filter.")
             return HttpResponseRedirect(reverse("admin:faq_question_changelist"))
 
     def get_import_resource_kwargs(self, request, form=None, **kwargs):
@@ -290,14 +297,14 @@ class SpreadsheetPages(ImportExportMixin):
         problems = [error.error for error in errors] + [row.error for row in result.invalid_rows]
         if not problems:
             return super().process_result(result, request)
-        why = getattr(problems[0], "messages", [problems[0]])[0]
-        messages.error(request, f"Nothing was imported. {why} Choose the file again and look at the new preview.")
+        message = getattr(problems[0], "messages", [problems[0]])[0]
+        messages.error(request, f"Nothing was imported. {message} Choose the file again and check the new preview.")
         return HttpResponseRedirect(reverse("admin:faq_question_import"))
 
     def process_import(self, request, **kwargs):
         try:
             return super().process_import(request, **kwargs)
         except (OSError, LookupError, ValueError, TypeError) as error:
-            text = f"Nothing was imported: the file is not there any more ({type(error).__name__}). Choose it again."
+            text = f"Nothing was imported: the uploaded file has expired ({type(error).__name__}). Choose it again."
             messages.error(request, text)
             return HttpResponseRedirect(reverse("admin:faq_question_import"))

@@ -1,7 +1,7 @@
-"""The second factor: a code from an app on one's phone, beside the password, and codes on paper for when it is lost.
+"""Two-factor authentication: codes of an authenticator app, and recovery codes.
 
-Whoever has one is asked for it. Publishers, site managers and superusers must have one wherever others can reach the
-site (the setting SECOND_FACTOR).
+Every user who has set up a device must enter a code after the password. With SECOND_FACTOR on,
+publishers, site managers and superusers must set one up.
 """
 
 import secrets
@@ -28,10 +28,10 @@ from django_otp import login as pass_second_factor
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-CODES = 8
-"""Recovery codes: each opens once."""
+RECOVERY_CODES = 8
+"""Number of recovery codes. Each is valid once."""
 
-_POWERFUL = ("faq.publish_question", "auth.change_user")
+_PERMISSIONS = ("faq.publish_question", "auth.change_user")
 
 
 class CodeForm(forms.Form):
@@ -45,19 +45,19 @@ class CodeForm(forms.Form):
         return "".join(self.cleaned_data["code"].split()).lower()
 
 
-def missing(user):
-    """Whether this person, who has given a password, must still give a code or set up where codes come from."""
+def needs_second_factor(user):
+    """Whether this user has logged in with a password and must still enter a code or set up a device."""
     if not (user.is_authenticated and user.is_active and user.is_staff) or user.is_verified():
         return False
-    must = settings.SECOND_FACTOR and any(map(user.has_perm, _POWERFUL))
-    return must or user_has_device(user)
+    required = settings.SECOND_FACTOR and any(map(user.has_perm, _PERMISSIONS))
+    return required or user_has_device(user)
 
 
 class SecondFactorPages:
-    """Mixed into the admin's site: nothing of it opens to whom a code is missing."""
+    """Mixin for the admin site. Without the second factor, users have no permission for it."""
 
     def has_permission(self, request):
-        return super().has_permission(request) and not missing(request.user)
+        return super().has_permission(request) and not needs_second_factor(request.user)
 
     def get_urls(self):
         return [
@@ -66,82 +66,81 @@ class SecondFactorPages:
             *super().get_urls(),
         ]
 
-    def to_second_factor(self, request):
-        """Where somebody goes to whom a code is missing."""
+    def redirect_to_second_factor(self, request):
         name = "second_factor" if user_has_device(request.user) else "new_second_factor"
         return redirect_to_login(request.get_full_path(), reverse(f"admin:{name}"))
 
     @method_decorator(sensitive_post_parameters())
     def second_factor(self, request):
-        """Ask for a code. Wrong ones wait longer each time (django-otp does that)."""
+        """Ask for a code. (django-otp increases the delay after each wrong code.)"""
         if not super().has_permission(request):
             return redirect_to_login(request.get_full_path(), reverse("admin:login"))
-        if not missing(request.user):
+        if not needs_second_factor(request.user):
             return HttpResponseRedirect(self._next(request))
         if not user_has_device(request.user):
-            return self.to_second_factor(request)
+            return self.redirect_to_second_factor(request)
         form = CodeForm(request.POST or None)
         if form.is_valid():
             if device := match_token(request.user, form.cleaned_data["code"]):
                 pass_second_factor(request, device)
                 return HttpResponseRedirect(self._next(request))
-            form.add_error("code", "This code is wrong or was used already. After several wrong ones, wait a minute.")
+            form.add_error("code", "This code is wrong or was already used. After several wrong codes, wait a minute.")
         return self._page(request, "Second factor", form=form)
 
     @method_decorator(sensitive_post_parameters())
     def new_second_factor(self, request):
-        """Set up an app on the phone. Whoever has one already must be past it."""
+        """Set up an authenticator app. Users with a device must first enter a code of it."""
         if not super().has_permission(request):
             return redirect_to_login(request.get_full_path(), reverse("admin:login"))
         if user_has_device(request.user) and not request.user.is_verified():
             raise PermissionDenied
-        device = self._unconfirmed(request.user)
+        device = self._unconfirmed_device(request.user)
         form = CodeForm(request.POST or None)
         if form.is_valid():
             if device.verify_token(form.cleaned_data["code"]):
-                codes = self._set_up(request.user, device)
+                codes = self._confirm_device(request.user, device)
                 pass_second_factor(request, device)
-                messages.success(request, "From now on, a code is asked for after your password.")
+                messages.success(request, "From now on, you must enter a code after your password.")
                 return self._page(request, "Your recovery codes", codes=codes, next=self._next(request))
-            form.add_error("code", "This code does not fit. Look at the app again: a new one comes every 30 seconds.")
-        shown = {"device": device, "picture": _picture(device), "key": _key(device)}
-        return self._page(request, "Set up a second factor", form=form, **shown)
+            form.add_error("code", "This code is wrong. The app shows a new code every 30 seconds. Try again.")
+        context = {"device": device, "qr_code": _qr_code(device), "key": _key(device)}
+        return self._page(request, "Set up a second factor", form=form, **context)
 
-    def _unconfirmed(self, user):
+    def _unconfirmed_device(self, user):
         device = TOTPDevice.objects.filter(user=user, confirmed=False).first()
         return device or TOTPDevice.objects.create(user=user, name="phone", confirmed=False)
 
     @transaction.atomic
-    def _set_up(self, user, device):
-        """Make the device the only one, with new recovery codes, which are returned."""
+    def _confirm_device(self, user, device):
+        """Confirm the device, delete all others, and return new recovery codes."""
         for old in devices_for_user(user, confirmed=None):
             if old != device:
                 old.delete()
         device.confirmed = True
         device.save(update_fields=["confirmed"])
-        paper = StaticDevice.objects.create(user=user, name="recovery codes")
-        codes = [f"{secrets.token_hex(2)}-{secrets.token_hex(2)}-{secrets.token_hex(2)}" for _ in range(CODES)]
+        recovery = StaticDevice.objects.create(user=user, name="recovery codes")
+        codes = [f"{secrets.token_hex(2)}-{secrets.token_hex(2)}-{secrets.token_hex(2)}" for _ in range(RECOVERY_CODES)]
         for code in codes:
-            paper.token_set.create(token=code)
+            recovery.token_set.create(token=code)
         return codes
 
     def _next(self, request):
-        wanted = request.POST.get("next") or request.GET.get("next") or ""
-        safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-        return wanted if safe else reverse("admin:index")
+        address = request.POST.get("next") or request.GET.get("next") or ""
+        safe = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
+        return address if safe else reverse("admin:index")
 
     def _page(self, request, title, **context):
         context = {"next": request.GET.get("next", ""), **self.each_context(request), "title": title, **context}
         return TemplateResponse(request, "admin/second_factor.html", context)
 
 
-def _picture(device):
-    """The device's address as a QR code (SVG)."""
+def _qr_code(device):
+    """Return the address of the device as a QR code in SVG."""
     image = qrcode.make(device.config_url, image_factory=qrcode.image.svg.SvgPathImage, box_size=12)
-    return mark_safe(image.to_string(encoding="unicode"))  # noqa: S308  (made of squares alone)
+    return mark_safe(image.to_string(encoding="unicode"))  # noqa: S308  (contains no user input as text)
 
 
 def _key(device):
-    """The device's key as it is typed into an app: base 32, in groups of four."""
+    """Return the key of the device in base 32, in groups of four letters."""
     letters = b32encode(device.bin_key).decode().rstrip("=")
     return " ".join(letters[start : start + 4] for start in range(0, len(letters), 4))

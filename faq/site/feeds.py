@@ -1,4 +1,4 @@
-"""What changed, as an Atom feed."""
+"""The Atom feed of changes."""
 
 from django.conf import settings
 from django.contrib.syndication.views import Feed

@@ -1,4 +1,4 @@
-"""The filtered list: what can be asked for in the address, and what each choice would find."""
+"""The filters of the list of questions, and the number of results of each choice."""
 
 from collections import Counter
 from functools import cached_property
@@ -28,38 +28,38 @@ ROWS = {
     "tag": (Tag, "tags", "name"),
     "collection": (Collection, "collection", "title"),
 }
-"""The filters that offer rows: their model, the path from a question to them, and the column of their names."""
+"""Filters by rows: their model, the lookup from a question to it, and the field of the label."""
 MAX_COUNTED = 2000
-"""Answers of a list whose choices are counted. A longer list offers choices without counts."""
+"""Questions up to which the results of each choice are counted. A longer list offers choices without counts."""
 VERY_LONG = 10_000
-"""Answers of a topic or keyword that are no longer sorted for a page."""
+"""Questions of a topic or keyword from which on the page is read in list order instead of sorting them all."""
 MAX_CHOICES = 40
-"""Choices that each filter of such a longer list offers."""
+"""Choices of each filter of a list that is too long to count."""
 SAMPLE = 200
-"""Answers of a longer list whose keywords are counted, to offer those that most of them have."""
+"""Questions of a long list from which the most common keywords are taken."""
 
 
-class WordsField(forms.CharField):
-    """Whatever somebody types into a search box is a question, not a mistake."""
+class QueryField(forms.CharField):
+    """Accepts every text, also with NUL characters, which Django's field refuses."""
 
     def to_python(self, value):
         return super().to_python(value).replace("\0", " ")
 
 
-class WordsFilter(django_filters.CharFilter):
-    field_class = WordsField
+class QueryFilter(django_filters.CharFilter):
+    field_class = QueryField
 
     def filter(self, questions, value):
-        return questions  # words are looked for last, among what the other filters leave
+        return questions  # the search runs in `filter_queryset`, after all other filters
 
 
 class QuestionFilter(django_filters.FilterSet):
-    """``?q=&topic=&tag=&checked=&collection=``: filters combine; a value that nothing has finds nothing.
+    """Public questions filtered by ``?q=&topic=&tag=&checked=&collection=``. An unknown value finds nothing.
 
-    `search` is what `q` asks for (see `faq.search.search`), or None. With ``exact=1`` its words stay as they are.
-    `chosen` are the other values, by the names in `FACETS`."""
+    `search` is the `Search` for `q`, or None; ``exact=1`` turns off its corrections. `chosen` are the other values, by
+    the names in `FACETS`. `for_page` optimizes the queryset for reading its first rows instead of counting."""
 
-    q = WordsFilter()
+    q = QueryFilter()
     topic = django_filters.CharFilter(method="by_topic")
     tag = django_filters.CharFilter(method="by_tag")
     checked = django_filters.ChoiceFilter(choices=list(CHECKED.items()), method="by_checked")
@@ -77,7 +77,7 @@ class QuestionFilter(django_filters.FilterSet):
         return of_topic(questions, slug, self._for_page)
 
     def by_tag(self, questions, name, slug):
-        return _led_to(questions, QuestionTag.objects.filter(tag__slug=slug), "content_object", self._for_page)
+        return _linked_from(questions, QuestionTag.objects.filter(tag__slug=slug), "content_object", self._for_page)
 
     def by_checked(self, questions, name, value):
         return {"yes": questions.checked, "overdue": questions.overdue, "no": questions.unchecked}[value]()
@@ -87,40 +87,39 @@ class QuestionFilter(django_filters.FilterSet):
         return self.search.within(questions, narrowed=bool(self.chosen)) if self.search else questions
 
     @cached_property
-    def _asked(self):
-        self.form.is_valid()  # reads the data; a wrong choice spoils nothing else
+    def _values(self):
+        self.form.is_valid()  # an invalid choice is left out of cleaned_data
         return self.form.cleaned_data
 
     @cached_property
     def search(self):
-        words = self._asked["q"]
+        words = self._values["q"]
         return Search(words, as_typed="exact" in self.data) if words else None
 
     @cached_property
     def chosen(self):
-        return {name: self._asked[name] for name in FACETS if self._asked.get(name)}
+        return {name: self._values[name] for name in FACETS if self._values.get(name)}
 
     def page(self, per_page):
-        """The page that the address asks for."""
+        """Return the page whose number is in the address."""
         if self.search:
             return Paginator(self.search.ranked(self.qs.for_list()), per_page).get_page(self.data.get("page"))
         return paging.page_of(self._in_order.for_list(), per_page, self.data, self._total)
 
     def facets(self):
-        """For each filter that offers choices a dict ``{"name", "title", "choices"}``.
+        """Return a dict ``{"name", "title", "choices"}`` for each filter that offers choices.
 
-        A choice is a dict with "value", "label", "count" (what it would find together with the other filters, or None
-        where that is too much to count), "chosen", and "link": the address that chooses it, or removes the chosen one,
-        and keeps all the others. Choices that are known to find nothing are left out, but the chosen one stays, so that
-        it can be removed."""
+        A choice is a dict with "value", "label", "count" (its results together with the other filters, or None if the
+        list is too long to count), "chosen", and "link": the address that selects this choice, or removes it if it is
+        chosen. Choices without results are left out, except a chosen one, so that it can be removed."""
         return [{"name": name, "title": title, "choices": self._choices(name)} for name, title in FACETS.items()]
 
     def link(self, name, value=None):
-        """The query part of the same list with one parameter changed (None removes it), from the first page on."""
+        """Return the query string with one parameter changed or (None) removed, for the first page."""
         data = QueryDict(mutable=True)
-        for known in (*self.filters, "exact"):  # what else stands in an address would be repeated in every link
-            if known in self.data and known != name:
-                data[known] = self.data[known][:MAX_LENGTH]
+        for other in (*self.filters, "exact"):  # drops unknown parameters
+            if other in self.data and other != name:
+                data[other] = self.data[other][:MAX_LENGTH]
         if name == "q":
             data.pop("exact", None)
         if value is not None:
@@ -137,7 +136,7 @@ class QuestionFilter(django_filters.FilterSet):
 
     @cached_property
     def _in_order(self):
-        """What is found, in order, to read the first of it."""
+        """The results in list order, for reading the first ones."""
         return QuestionFilter(self.data, for_page=True).qs.in_order()
 
     @cached_property
@@ -146,21 +145,21 @@ class QuestionFilter(django_filters.FilterSet):
 
     @cached_property
     def _base(self):
-        """Public questions that have the words, whatever else is chosen."""
+        """The results of the search alone, without the other filters."""
         public = Question.objects.public()
         return self.search.within(public) if self.search else public
 
     @cached_property
     def _counted(self):
-        """The `_Answers` that choices are counted among, and whether these are all, or just what all choices leave."""
+        """The `_Counts`, or None if there are too many questions, and whether they ignore the chosen filters."""
         if not (self.search and self.search.is_cut and self.chosen) and not _is_long(self._base, MAX_COUNTED):
-            return _Answers(self._base), True
-        return (None if self._total > MAX_COUNTED else _Answers(self.qs)), False
+            return _Counts(self._base), True
+        return (None if self._total > MAX_COUNTED else _Counts(self.qs)), False
 
     def _choices(self, name):
-        answers, all_of_them = self._counted
-        if counted := answers and (all_of_them or name not in self.chosen):
-            choices = answers.choices(name, {other: self.chosen[other] for other in self.chosen if other != name})
+        counts, unfiltered = self._counted
+        if counted := counts and (unfiltered or name not in self.chosen):
+            choices = counts.choices(name, {other: self.chosen[other] for other in self.chosen if other != name})
         else:
             choices = [(*choice, None) for choice in self._offered(name)]
         chosen, without = self.chosen.get(name), self.link(name)
@@ -179,28 +178,28 @@ class QuestionFilter(django_filters.FilterSet):
         ]
 
     def _offered(self, name):
-        """Choices of a long list, as ``(value, label)``."""
+        """Return the choices of a list that is too long to count, as ``(value, label)``."""
         if name == "checked":
             return list(CHECKED.items())
-        if name != "tag":  # there can be any number of tags, so only those of some answers are looked at
+        if name != "tag":  # there can be very many tags, so they come from a sample of the questions
             return _public_rows(name)[:MAX_CHOICES]
         questions = self._base.in_order() if name in self.chosen else self._in_order
-        some = list(questions.values_list("pk", flat=True)[:SAMPLE])
-        tags = Tag.objects.filter(tagged__content_object__in=some).annotate(times=Count("pk"))
-        most = tags.order_by("-times", "name").values_list("slug", "name")[:MAX_CHOICES]
-        return sorted(most, key=lambda choice: choice[::-1])
+        sample = list(questions.values_list("pk", flat=True)[:SAMPLE])
+        tags = Tag.objects.filter(tagged__content_object__in=sample).annotate(times=Count("pk"))
+        common = tags.order_by("-times", "name").values_list("slug", "name")[:MAX_CHOICES]
+        return sorted(common, key=lambda choice: choice[::-1])
 
 
 def of_topic(questions, slug, for_page=False):
-    """Those of the queryset that have this topic; `for_page` as for `_led_to`."""
-    return _led_to(questions, Question.topics.through.objects.filter(topic__slug=slug), "question", for_page)
+    """Filter a queryset of questions by the slug of a topic. `for_page`: see `_linked_from`."""
+    return _linked_from(questions, Question.topics.through.objects.filter(topic__slug=slug), "question", for_page)
 
 
-def _led_to(questions, rows, column, for_page):
-    """Those of the queryset that one of the `rows` names in a column: to count them, or `for_page`, in order.
+def _linked_from(questions, rows, column, for_page):
+    """Filter questions to those that a column of `rows` refers to.
 
-    These rows are where a database should begin. Only for a page of very many it should read the whole list in its
-    order until the page is full, since it would have to sort the rows. SQLite has no way to know."""
+    Usually it is fastest to begin with `rows`. `for_page`, if there are very many rows, it is faster to read
+    the questions in list order until the page is full than to sort them. SQLite cannot choose that plan by itself."""
     if for_page and _is_long(rows, VERY_LONG):
         return questions.filter(Exists(rows.filter(**{column: OuterRef("pk")})))
     return questions.filter(pk__in=rows.values(column))
@@ -211,7 +210,7 @@ def _is_long(rows, limit):
 
 
 def _public_rows(name, **values):
-    """The rows that a filter offers, as ``(value, label)``, with these values. Others' names are not public."""
+    """Return the choices of a filter that have public questions, as ``(value, label)``. Other names are not public."""
     if name == "checked":
         return [(value, label) for value, label in CHECKED.items() if value == values["slug"]]
     model, path, label = ROWS[name]
@@ -219,12 +218,12 @@ def _public_rows(name, **values):
     return list(model.objects.filter(Exists(public), **values).values_list("slug", label))
 
 
-class _Answers:
-    """What is counted of a few questions: for each one, its values by the names in `FACETS`."""
+class _Counts:
+    """The values of each question by the names in `FACETS`, for counting the results of choices."""
 
     def __init__(self, questions):
         self._values, self._labels = {}, {name: {} for name in FACETS}
-        self._labels["checked"] = {value: (place, label) for place, (value, label) in enumerate(CHECKED.items())}
+        self._labels["checked"] = {value: (position, label) for position, (value, label) in enumerate(CHECKED.items())}
         today = timezone.localdate()
         for pk, slug, title, due in questions.order_by().values_list(
             "pk", "collection__slug", "collection__title", "check_due"
@@ -244,7 +243,7 @@ class _Answers:
             self._labels[name][slug] = order, label
 
     def choices(self, name, others):
-        """Values of a filter as ``(value, label, count)``, counted where the `others`, values by name, stand."""
+        """Return the choices of a filter as ``(value, label, count)``, with the `others` (values by name) applied."""
         counts = Counter()
         for values in self._values.values():
             if all(value in values[other] for other, value in others.items()):

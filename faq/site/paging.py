@@ -1,4 +1,4 @@
-"""Pages of lists, as ``?page=N``, and counts that end somewhere."""
+"""Pagination with ``?page=N`` and bounded counts."""
 
 from functools import wraps
 
@@ -7,34 +7,36 @@ from django.db.models import IntegerField, Subquery
 from django.http import HttpResponsePermanentRedirect
 
 MAX_ROWS = 10_000
-"""Rows of a list that are counted one by one, and that have pages."""
+"""Rows of a list that are counted and that have pages."""
 
 
 class ListPaginator(Paginator):
-    """Pages of the first `most` rows of a queryset; `more` says whether it has others. `total` is its
-    `bounded_count`."""
+    """Pages of the first `most` rows of a queryset.
+
+    `total` is the `bounded_count` of the queryset. `more` is whether it exceeds `most`."""
 
     def __init__(self, rows, per_page, total, most):
         super().__init__(rows, per_page)
         self.count, self.more = min(total, most), total > most
 
 
-class UpTo(Subquery):
-    """An expression: how many rows a queryset has, up to where it is sliced."""
+class SliceCount(Subquery):
+    """An expression for the number of rows in a sliced queryset."""
 
     template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
     output_field = IntegerField()
 
 
 def bounded_count(rows, most=None):
-    """How many rows a queryset has: at most one more than `most`."""
+    """Return the number of rows of a queryset, or `most` + 1 if there are more."""
     return rows.order_by()[: (most or MAX_ROWS) + 1].count()
 
 
 def page_of(rows, per_page, data, total=None, most=None):
-    """The page of the queryset `rows` that `data`, the query of an address, asks for, or the nearest that there is.
+    """Return the page of the queryset `rows` with the number in `data`, the query of the address, or the nearest.
 
-    `total` is the `bounded_count`, if it is known. Keys come first: so long rows are neither sorted nor skipped."""
+    Pass `total`, the `bounded_count`, if it is known. The keys are read first, so that the database sorts no
+    large rows."""
     most = most or MAX_ROWS
     total = bounded_count(rows, most) if total is None else total
     page = ListPaginator(rows.values_list("pk", flat=True), per_page, total, most).get_page(data.get("page"))
@@ -42,12 +44,11 @@ def page_of(rows, per_page, data, total=None, most=None):
     return page
 
 
-def numbered(view):
-    """A view of a list. Its addresses once named a row that a page begins ``after`` or ends ``before``: these lead to
-    the list's first page."""
+def redirect_old_pages(view):
+    """Decorator that redirects old addresses of a list, with ``after`` or ``before``, to its first page."""
 
     @wraps(view)
-    def redirecting(request, *args, **kwargs):
+    def wrapper(request, *args, **kwargs):
         if not request.GET.keys() & {"after", "before"}:
             return view(request, *args, **kwargs)
         data = request.GET.copy()
@@ -55,4 +56,4 @@ def numbered(view):
             data.pop(name, None)
         return HttpResponsePermanentRedirect(request.path + (f"?{data.urlencode()}" if data else ""))
 
-    return redirecting
+    return wrapper

@@ -1,7 +1,8 @@
-"""Taking readers' reports: what is accepted, how soon, and how long the words are kept.
+"""Reports of problems by readers: the form, the rate limit, and the deletion of old texts.
 
-No address is kept, so readers cannot be told apart. Each form carries a signed token instead. It is accepted once, some
-seconds after the form was opened: the more reports arrive, the later. A flood slows everybody down and stops nobody.
+The site stores no IP addresses, so it cannot limit the reports of one reader. Instead, each form contains a signed
+token. It is accepted once, and only some seconds after the form was opened. The delay grows with the number of recent
+reports, so a flood delays all reports but prevents none.
 """
 
 import math
@@ -22,7 +23,7 @@ from faq.models import Report
 
 MAX_LENGTH = 2000
 WAITS = ((300, 600), (60, 120), (20, 30), (0, 3))
-"""From so many reports in the last hour on, so many seconds pass before a form is accepted."""
+"""(Number of reports in the last hour, seconds before a form is accepted), highest first."""
 TOKEN_LASTS = timedelta(days=1)
 KEEP_WORDS = timedelta(days=90)
 
@@ -36,12 +37,12 @@ class TooEarly(Exception):
         self.seconds = seconds
 
 
-class Used(Exception):
-    """Another report was stored with this token."""
+class TokenUsed(Exception):
+    """A different report was stored with this token."""
 
 
 def new_token():
-    """A signed value for one form: the receipt of its report, and when the form was opened."""
+    """Return a signed token with the receipt of the report and the time at which the form was opened."""
     return signing.dumps([secrets.token_urlsafe(12), int(time.time())], salt=_SALT)
 
 
@@ -58,7 +59,7 @@ class ReportForm(forms.Form):
         ),
     )
     token = forms.CharField(required=False, widget=forms.HiddenInput)
-    # Hidden by the style sheet; programs that fill in every field give themselves away.
+    # A honeypot, hidden by the style sheet. Bots fill it in.
     website = forms.CharField(required=False, label=_("Leave this field empty"))
 
     def __init__(self, *args, edition, **kwargs):
@@ -69,7 +70,7 @@ class ReportForm(forms.Form):
         ]
 
     def clean_token(self):
-        """Returns the receipt, and when the form was opened (seconds since 1970)."""
+        """Return the receipt and the time at which the form was opened (seconds since 1970)."""
         try:
             return signing.loads(self.cleaned_data["token"], salt=_SALT, max_age=TOKEN_LASTS)
         except signing.BadSignature:
@@ -93,10 +94,10 @@ class ReportForm(forms.Form):
         return ""
 
 
-def take(edition, point, text, token):
-    """Keep the report of a form and return it; a form that is sent twice is one report.
+def save_report(edition, point, text, token):
+    """Save a report and return it. If the same form is submitted twice, return the first report.
 
-    `token` is what `ReportForm.clean_token` returns. Raises `TooEarly`, or `Used` if the token is another report's."""
+    `token` is what `ReportForm.clean_token` returns. Raises `TooEarly`, or `TokenUsed`."""
     receipt, opened = token
     if not Report.objects.filter(receipt=receipt).exists():
         recent = Report.objects.filter(received_at__gt=timezone.now() - timedelta(hours=1))[: WAITS[0][0]].count()
@@ -107,16 +108,16 @@ def take(edition, point, text, token):
         receipt=receipt, defaults={"edition": edition, "point": point, "text": text}
     )
     if not created and (report.edition_id, report.point, report.text) != (edition.pk, point, text):
-        raise Used
+        raise TokenUsed
     return report
 
 
 def store(edition, point, text):
-    """Keep a report that no form sent."""
+    """Save a report without a form."""
     return Report.objects.create(edition=edition, point=point, text=text, receipt=secrets.token_urlsafe(12))
 
 
 def forget_words():
-    """Empty the words of reports older than `KEEP_WORDS`; state and receipt stay. Returns how many."""
+    """Delete the text of reports older than `KEEP_WORDS`, but keep state and receipt. Returns the number of reports."""
     old = Report.objects.filter(received_at__lt=timezone.now() - KEEP_WORDS).exclude(text="")
     return old.update(text="")

@@ -1,4 +1,4 @@
-"""The sitemap: what is public, and when it last changed. Where it gets long it is a list of shorter ones."""
+"""The sitemap of all public pages, split into several files if it is long."""
 
 from django.contrib.sitemaps import Sitemap, views
 from django.db.models import Exists, OuterRef
@@ -14,14 +14,14 @@ class Answers(Sitemap):
     limit = LIMIT
 
     def items(self):
-        needed = ("number", "collection__slug", "live__content", "live__published_at")
-        return Question.objects.public().for_list().only(*needed)
+        columns = ("number", "collection__slug", "live__content", "live__published_at")
+        return Question.objects.public().for_list().only(*columns)
 
     def lastmod(self, question):
         return question.live.published_at
 
     def get_latest_lastmod(self):
-        """The day of the newest edition, without a look at all the others."""
+        """Return the time of the newest edition without reading all items."""
         return Edition.objects.order_by("-published_at").values_list("published_at", flat=True).first()
 
 
@@ -54,7 +54,7 @@ SITEMAPS = {"pages": Pages, "answers": Answers, "topics": Topics, "collections":
 
 
 def sitemap(request, section=None):
-    """All public addresses; or, where they are too many for one file, the addresses of sitemaps."""
+    """The sitemap, or an index of sitemaps if a section has more than `LIMIT` addresses."""
     if section is None and any(group().paginator.num_pages > 1 for group in SITEMAPS.values()):
         return views.index(request, SITEMAPS, sitemap_url_name="sitemap_section")
     return views.sitemap(request, SITEMAPS, section)

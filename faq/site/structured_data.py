@@ -1,4 +1,4 @@
-"""Answers for machines: schema.org as JSON-LD, made from editions."""
+"""schema.org data of editions as JSON-LD."""
 
 import json
 
@@ -7,12 +7,12 @@ from django.utils.safestring import mark_safe
 from faq.answers import content as contents
 from faq.answers import seedfile
 
-# In a script element only these could end it or start a comment.
+# These characters could end the script element or start a comment.
 _ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
 def answer_text(content):
-    """The whole answer as text: short answer first, then each block on a line, lists with their marks."""
+    """Return the answer as plain text: the short answer, then a line for each block, with list markers."""
     lines = [content.short_answer] if content.short_answer else []
     for block in content.blocks:
         marker = {seedfile.NUMBERED: f"{block.ordinal}. ", seedfile.BULLET: "– "}.get(block.kind, "")
@@ -21,7 +21,7 @@ def answer_text(content):
 
 
 def faq_page(edition, address):
-    """An edition as a schema.org FAQPage (a dict)."""
+    """Return an edition as a schema.org FAQPage (a dict)."""
     return {
         "@context": "https://schema.org",
         "@type": "FAQPage",
@@ -40,7 +40,7 @@ def faq_page(edition, address):
 
 
 def _citation(edition):
-    """The sources that an answer names, if any."""
+    """Return the sources of an edition as ``{"citation": […]}``, or {}."""
     named = {reference.source.key: reference.source for reference in edition.sources}
     works = [
         {
@@ -55,5 +55,5 @@ def _citation(edition):
 
 
 def encode(value):
-    """JSON that can stand in a script element of the type application/ld+json."""
+    """Return JSON that is safe inside a script element."""
     return mark_safe(json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPES))  # noqa: S308

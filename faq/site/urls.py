@@ -1,4 +1,4 @@
-"""Public addresses with pages. They last: see promise 6 in the README. Each also exists below `/es/`."""
+"""Addresses of public pages. Never change one, since readers cite them. Each also exists below `/es/`."""
 
 from django.urls import path
 

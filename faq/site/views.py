@@ -1,4 +1,4 @@
-"""The public site. Each view reads live editions only, through `Question.objects.public()`."""
+"""Views of the public site. They read public editions only, through `Question.objects.public()`."""
 
 import sys
 from functools import wraps
@@ -26,30 +26,31 @@ from faq.workflow import draft_links, publishing
 from . import filters, paging, related, reports, structured_data
 
 PER_PAGE = 20
-ON_HOME = 50
-NEAREST = 5
-COUNTED = 1000
-"""Questions of a topic that the first page counts."""
+MAX_ON_HOME = 50
+MAX_SUGGESTIONS = 5
+MAX_COUNT = 1000
+"""Questions of a topic that the home page counts."""
 
 
 def public_page(view):
-    """A page that is the same for every reader. Browsers ask each time whether it is still what the public sees, and so
-    do caches in front, unless CDN_SECONDS lets them show it a while longer."""
+    """Decorator for a page that is the same for every reader.
 
-    @csrf_exempt  # nothing is done with what is sent here, so it is not asked whose form it comes from
+    Browsers and shared caches must revalidate it, unless CDN_SECONDS lets shared caches send it for some time."""
+
+    @csrf_exempt  # POST is answered with 405, and not with the page about CSRF
     @require_safe
     @wraps(view)
-    def public(request, *args, **kwargs):
+    def wrapper(request, *args, **kwargs):
         response = view(request, *args, **kwargs)
         if not response.has_header("Cache-Control"):
-            patch_cache_control(response, public=True, max_age=0, **_for_caches())
+            patch_cache_control(response, public=True, max_age=0, **_shared_cache_control())
         return response
 
-    return public
+    return wrapper
 
 
-def _for_caches():
-    """In the second half of the time, a cache shows what it has and asks for news meanwhile, so that nobody waits."""
+def _shared_cache_control():
+    """In the second half of CDN_SECONDS, a cache sends the old page and revalidates it in the background."""
     seconds = settings.CDN_SECONDS
     if not seconds:
         return {"must_revalidate": True}
@@ -58,37 +59,37 @@ def _for_caches():
 
 @public_page
 def home(request):
-    questions = list(Question.objects.public().for_list()[: ON_HOME + 1])
-    context = {"topics": _topics(), "questions": questions[:ON_HOME], "more": len(questions) > ON_HOME}
+    questions = list(Question.objects.public().for_list()[: MAX_ON_HOME + 1])
+    context = {"topics": _topics(), "questions": questions[:MAX_ON_HOME], "more": len(questions) > MAX_ON_HOME}
     return render(request, "faq/home.html", context)
 
 
 @public_page
-@paging.numbered
+@paging.redirect_old_pages
 def question_list(request):
-    wanted = filters.QuestionFilter(request.GET)
-    facets = wanted.facets()
+    query = filters.QuestionFilter(request.GET)
+    facets = query.facets()
     chosen = [(facet["name"], choice) for facet in facets for choice in facet["choices"] if choice["chosen"]]
-    search = wanted.search
-    page = wanted.page(PER_PAGE)
+    search = query.search
+    page = query.page(PER_PAGE)
     context = {
-        "filter": wanted,
+        "filter": query,
         "search": search,
         "facets": facets,
         "chosen": [choice for _, choice in chosen],
-        "kept": [(name, choice["value"]) for name, choice in chosen],
+        "hidden_fields": [(name, choice["value"]) for name, choice in chosen],
         "page": page,
-        "nearest": _nearest(wanted) if search and not page.object_list else None,
+        "suggestions": _suggestions(query) if search and not page.object_list else None,
     }
     response = render(request, "faq/question_list.html", context)
     if search and search.missed and not chosen and request.method == "GET":
-        zero_results.note(search.text)  # for the editors
-        add_never_cache_headers(response)  # or nobody would notice that it is asked for again
+        zero_results.note(search.text)
+        add_never_cache_headers(response)  # so that a repeated search is counted too
     return response
 
 
 @public_page
-@paging.numbered
+@paging.redirect_old_pages
 def topic(request, slug):
     subject = Topic.objects.filter(slug=slug, public_since__isnull=False).first()
     if subject is None:
@@ -96,70 +97,72 @@ def topic(request, slug):
         return render(request, "faq/topic_retired.html", {"topic": retired}, status=410)
     public = Question.objects.public()
     total = paging.bounded_count(filters.of_topic(public, slug))
-    shown = filters.of_topic(public, slug, for_page=True).for_list()
-    page = paging.page_of(shown, PER_PAGE * 5, request.GET, total)
+    questions = filters.of_topic(public, slug, for_page=True).for_list()
+    page = paging.page_of(questions, PER_PAGE * 5, request.GET, total)
     return render(request, "faq/topic.html", {"topic": subject, "page": page})
 
 
 @public_page
-@paging.numbered
+@paging.redirect_old_pages
 def collection(request, collection):
-    whole = get_object_or_404(Collection, slug=collection)
-    if not whole.questions.ever_public().exists():
+    subject = get_object_or_404(Collection, slug=collection)
+    if not subject.questions.ever_public().exists():
         raise Http404
-    questions = Question.objects.public().filter(collection=whole)
+    questions = Question.objects.public().filter(collection=subject)
     page = paging.page_of(questions.for_list(), PER_PAGE * 5, request.GET, most=5 * paging.MAX_ROWS)
-    return render(request, "faq/collection.html", {"collection": whole, "page": page})
+    return render(request, "faq/collection.html", {"collection": subject, "page": page})
 
 
 @public_page
 def question(request, collection, number, slug=""):
-    """One answer. The number decides; a missing, old or wrong last part of the address leads to the right one."""
-    wanted = _known(collection, number, related.with_neighbours(Question.objects.for_detail()))
-    if wanted.live is None:
-        return _withdrawn(request, wanted)
-    if request.path != wanted.get_absolute_url():
+    """An answer. The number identifies it; a missing, old or wrong slug redirects to the current address."""
+    question = _known(collection, number, related.with_neighbours(Question.objects.for_detail()))
+    if question.live is None:
+        return _withdrawn(request, question)
+    if request.path != question.get_absolute_url():
         query = request.META["QUERY_STRING"]
-        return HttpResponsePermanentRedirect(wanted.get_absolute_url() + (f"?{query}" if query else ""))
+        return HttpResponsePermanentRedirect(question.get_absolute_url() + (f"?{query}" if query else ""))
     context = {
-        "question": wanted,
-        "edition": wanted.live,
-        **related.beside(wanted),
-        "data": structured_data.encode(structured_data.faq_page(wanted.live, request.build_absolute_uri(request.path))),
+        "question": question,
+        "edition": question.live,
+        **related.links(question),
+        "data": structured_data.encode(
+            structured_data.faq_page(question.live, request.build_absolute_uri(request.path))
+        ),
     }
     return render(request, "faq/question.html", context)
 
 
 @public_page
-@paging.numbered
+@paging.redirect_old_pages
 def history(request, collection, number):
-    """The editions, newest first, each with what differs from the one before it."""
-    wanted = _known(collection, number, Question.objects.for_detail())
-    if wanted.live is None:
-        return _withdrawn(request, wanted)
-    editions = wanted.editions.order_by("-number").prefetch_related("checks")
+    """The editions, newest first, each with its differences from the one before."""
+    question = _known(collection, number, Question.objects.for_detail())
+    if question.live is None:
+        return _withdrawn(request, question)
+    editions = question.editions.order_by("-number").prefetch_related("checks")
     page = paging.page_of(editions, PER_PAGE, request.GET)
     older = editions.filter(number=page.object_list[-1].number - 1) if page.object_list else []
-    for edition, before in pairwise([*page, *older]):
-        edition.changes = diffing.compare(before.content, edition.content)
-        edition.moved = diffing.moved(before.content, edition.content)
+    for edition, previous in pairwise([*page, *older]):
+        edition.changes = diffing.compare(previous.content, edition.content)
+        edition.moved = diffing.moved(previous.content, edition.content)
     for edition in page:
-        edition.question = wanted
-    return render(request, "faq/history.html", {"question": wanted, "page": page})
+        edition.question = question
+    return render(request, "faq/history.html", {"question": question, "page": page})
 
 
 @public_page
 def edition(request, collection, number, edition):
-    wanted = _known(collection, number, Question.objects.for_detail())
-    if wanted.live is None:
-        return _withdrawn(request, wanted)
-    frozen = get_object_or_404(Edition.objects.prefetch_related("checks"), question=wanted, number=edition)
-    frozen.question = wanted
-    return render(request, "faq/edition.html", {"question": wanted, "edition": frozen})
+    question = _known(collection, number, Question.objects.for_detail())
+    if question.live is None:
+        return _withdrawn(request, question)
+    found = get_object_or_404(Edition.objects.prefetch_related("checks"), question=question, number=edition)
+    found.question = question
+    return render(request, "faq/edition.html", {"question": question, "edition": found})
 
 
 @public_page
-@paging.numbered
+@paging.redirect_old_pages
 def changes(request):
     page = paging.page_of(Edition.objects.news(), PER_PAGE, request.GET)
     return render(request, "faq/changes.html", {"page": page})
@@ -179,15 +182,15 @@ def accessibility(request):
     return render(request, "faq/accessibility.html")
 
 
-@csrf_exempt  # there is no log-in here that a foreign page could misuse, and the token would need a cookie
+@csrf_exempt  # readers have no session that a forged request could use, and the token would need a cookie
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def report(request, collection, number):
-    """A form to report a problem with one edition, perhaps with one point of it."""
-    wanted = _known(collection, number, Question.objects.for_detail())
-    if wanted.live is None:
-        return _withdrawn(request, wanted)
-    edition = wanted.editions.filter(number=_positive(request.GET.get("edition"))).first() or wanted.live
+    """A form to report a problem with an edition or one of its points."""
+    question = _known(collection, number, Question.objects.for_detail())
+    if question.live is None:
+        return _withdrawn(request, question)
+    edition = question.editions.filter(number=_positive(request.GET.get("edition"))).first() or question.live
     posted = request.POST if request.method == "POST" else None
     initial = {"point": request.GET.get("point"), "token": reports.new_token()}
     form = reports.ReportForm(posted, edition=edition, initial=initial)
@@ -197,15 +200,15 @@ def report(request, collection, number):
         try:
             if form.is_valid():
                 del form.cleaned_data["website"]
-                kept = reports.take(edition, **form.cleaned_data)
-                return HttpResponse(status=303, headers={"Location": kept.get_absolute_url()})
-        except reports.TooEarly as early:
-            status, wait = 429, early.seconds
-        except reports.Used as used:
-            form.add_error("token", str(used))
+                saved = reports.save_report(edition, **form.cleaned_data)
+                return HttpResponse(status=303, headers={"Location": saved.get_absolute_url()})
+        except reports.TooEarly as error:
+            status, wait = 429, error.seconds
+        except reports.TokenUsed as error:
+            form.add_error("token", str(error))
         if "token" in form.errors:
             form.renew_token()
-    context = {"question": wanted, "edition": edition, "form": form, "wait": wait, "minutes": wait and -(-wait // 60)}
+    context = {"question": question, "edition": edition, "form": form, "wait": wait, "minutes": wait and -(-wait // 60)}
     response = render(request, "faq/report.html", context, status=status)
     if wait:
         response.headers["Retry-After"] = wait
@@ -216,25 +219,25 @@ def report(request, collection, number):
 @never_cache
 @require_safe
 def receipt(request, receipt):
-    """What became of a report; only who sent it knows the address."""
-    reports = Report.objects.select_related("edition__question__collection", "answered_by__question__collection")
-    return render(request, "faq/receipt.html", {"report": get_object_or_404(reports, receipt=receipt)})
+    """The state of a report. Only the reader who sent it knows the address."""
+    rows = Report.objects.select_related("edition__question__collection", "answered_by__question__collection")
+    return render(request, "faq/receipt.html", {"report": get_object_or_404(rows, receipt=receipt)})
 
 
 @csrf_exempt
 @never_cache
 @require_safe
 def draft(request, token):
-    """A working copy, for whoever was given a signed link to it."""
+    """A working copy, for visitors with a signed link."""
     try:
-        wanted = draft_links.find(token)
+        question = draft_links.find(token)
     except signing.BadSignature:
         raise Http404 from None
     except draft_links.LinkExpired as expired:
         return render(request, "faq/draft_over.html", {"question": expired.question}, status=410)
-    context = {"question": wanted, "edition": publishing.preview(wanted), "preview": True, "shown": True}
+    context = {"question": question, "edition": publishing.preview(question), "preview": True, "shown": True}
     response = render(request, "faq/question.html", context)
-    # The link is a key: other sites must not learn it from a reader who follows a source.
+    # The address grants access, so it must not be sent to other sites that the page links to.
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
@@ -251,7 +254,7 @@ def robots(request):
 @csrf_exempt
 @require_safe
 def alive(request):
-    """Says that the process answers; asks nothing else."""
+    """Liveness check: the process answers. Does not use the database."""
     return HttpResponse("alive\n", content_type="text/plain")
 
 
@@ -259,7 +262,7 @@ def alive(request):
 @never_cache
 @require_safe
 def ready(request):
-    """Says whether this process can serve readers and editors, and what is missing, in words."""
+    """Readiness check: 200 if the database answers and all migrations are applied, else 503. Lists the problems."""
     lines, status = [], 200
     try:
         executor = MigrationExecutor(connection)
@@ -280,12 +283,12 @@ def not_found(request, exception):
 
 
 def server_error(request):
-    """The page for whatever no view expected; Django calls this while it handles that."""
+    """The page for unhandled exceptions. Django calls this while it handles the exception."""
     return fault_pages.answer(request, sys.exception())
 
 
 def _known(collection, number, questions):
-    """A question that is public or was: anything else does not exist for a reader."""
+    """Return a question that is or was public, or raise Http404."""
     question = get_object_or_404(questions.ever_public(), collection__slug=collection, number=number)
     if question.live:
         question.live.question = question
@@ -296,24 +299,24 @@ def _withdrawn(request, question):
     return render(request, "faq/withdrawn.html", {"question": question}, status=410)
 
 
-def _nearest(wanted):
-    """What to show in place of no result: what the words alone find, else where everything starts."""
-    for instead in (wanted.search, wanted.search.relaxed):
-        if instead and instead.found:
-            questions = instead.ranked(instead.within(Question.objects.public().for_list()))[:NEAREST]
-            return {"search": instead, "questions": questions}
+def _suggestions(query):
+    """Return the context for a search without results: results without the filters, or else topics."""
+    for search in (query.search, query.search.relaxed):
+        if search and search.found:
+            questions = search.ranked(search.within(Question.objects.public().for_list()))[:MAX_SUGGESTIONS]
+            return {"search": search, "questions": questions}
     public = Question.objects.public()
     topics = Topic.objects.filter(Exists(public.filter(topics=OuterRef("pk"))))
-    return {"topics": topics, "questions": public.for_list()[:NEAREST]}
+    return {"topics": topics, "questions": public.for_list()[:MAX_SUGGESTIONS]}
 
 
 def _topics():
-    """Topics that have public questions, each with their `count` up to `COUNTED`, and whether there are `more`."""
+    """Return the topics with public questions. `count` is at most `MAX_COUNT`; `more`: whether there are more."""
     public = Question.topics.through.objects.filter(topic=OuterRef("pk"), question__live__isnull=False).values("pk")
-    topics = Topic.objects.annotate(count=paging.UpTo(public[: COUNTED + 1]))
+    topics = Topic.objects.annotate(count=paging.SliceCount(public[: MAX_COUNT + 1]))
     for topic in topics:
-        topic.more = topic.count > COUNTED
-        topic.count = min(topic.count, COUNTED)
+        topic.more = topic.count > MAX_COUNT
+        topic.count = min(topic.count, MAX_COUNT)
     return [topic for topic in topics if topic.count]
 
 
@@ -322,5 +325,5 @@ def _public_collections():
 
 
 def _positive(text):
-    """A number from an address, or None: what is none cannot name an edition or a point."""
+    """Return the number in a text of up to nine digits, or None."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None

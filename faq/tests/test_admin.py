@@ -211,7 +211,7 @@ def test_withdraw_check_restore_and_settle_from_the_desk(library, publisher):
     desk.post(page_of(row, "withdraw"), {"because": "It was wrong."}, follow=True)
     assert question().withdrawn_because == "It was wrong."
     Question.objects.filter(pk=row.pk).update(seed_conflict="2. New?\nText.\n")
-    assert "The seed has another text by now" in desk.get(page_of(row)).content.decode()
+    assert "The seed has a newer text" in desk.get(page_of(row)).content.decode()
     desk.post(page_of(row, "settle"), follow=True)
     assert (question().seed_conflict, question().seed_settled) == ("", "2. New?\nText.\n")
 

@@ -61,13 +61,14 @@ def test_the_queue_counts_what_waits_for_this_person(busy, editor, publisher):
     collection_texts.save(Collection.objects.get(slug="more"), {"title": "More"}, by=publisher)
     everybody = {
         "Check overdue": 1, "Check due within 14 days": 1, "Published without a second check": 1,
-        "Seed has another text by now": 1, "Changed, not published": 4, "Never checked": 8,
-        "With points that name no source": 8, "With wording to look at": 1, "Never public": 1, "Reports by readers": 1,
+        "Seed has a newer text": 1, "Changed, not published": 4, "Never checked": 8,
+        "With points without a source": 8, "With wording findings": 1, "Never public": 1, "Reports by readers": 1,
         "Sources whose address does not answer": 1, "Searches that found nothing": 1,
     }  # fmt: skip
-    assert lines(editor) == {"Sent back to me": 1, "Submitted by me, not read yet": 1, **everybody}
+    assert lines(editor) == {"Sent back to me": 1, "Submitted by me, not reviewed yet": 1, **everybody}
     assert lines(publisher) == {
-        "Waiting for my review": 1, "Submitted by me, not read yet": 1, "Collection texts to confirm": 1, **everybody
+        "Waiting for my review": 1, "Submitted by me, not reviewed yet": 1, "Collection texts to confirm": 1,
+        **everybody,
     }  # fmt: skip
 
 
@@ -244,10 +245,10 @@ def test_two_people_take_a_change_to_the_public(library, editor, publisher, clie
     save(writing, row, form_data(writing, row) | {"points-0-text": "Four weeks."})
     assert page_of(row, "publish") not in writing.get(page_of(row)).content.decode()
     html = writing.post(page_of(row, "submit"), {"note": "Please read."}, follow=True).content.decode()
-    assert "stands on the desk of everybody who may publish it" in html
+    assert "Publishers see it on their desk" in html
     assert "Please read." in reading.get("/admin/faq/question/?review=mine").context["cl"].result_list[0].review_note
     publish = reading.get(page_of(row, "publish")).content.decode()
-    assert "<ins" in publish and "Four" in publish and "Please read." in publish and "words of" in publish
+    assert "<ins" in publish and "Four" in publish and "Please read." in publish and "Unpublished text by" in publish
     reading.post(page_of(row, "publish"), {"note": "Longer."})
     assert "Four weeks." in client.get(row.get_absolute_url()).content.decode()
     assert question().live.second_check
@@ -256,7 +257,7 @@ def test_two_people_take_a_change_to_the_public(library, editor, publisher, clie
 def test_the_page_of_ones_own_words_offers_no_publishing_and_says_why(library, publisher):
     desk_of, row = logged_in(publisher), question()
     html = save(desk_of, row, form_data(desk_of, row) | {"points-0-text": "Four weeks."}).content.decode()
-    assert page_of(row, "publish") not in html and "somebody else with the right to publish approves them" in html
+    assert page_of(row, "publish") not in html and "another publisher must approve it" in html
     html = desk_of.post(page_of(row, "publish"), {"note": "Mine."}).content.decode()
     assert "somebody else with the right to publish must read them" in html
     assert question().live.number == 1

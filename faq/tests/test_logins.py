@@ -113,7 +113,7 @@ def test_the_desk_says_when_somebody_else_tried(editor):
     second = Client()
     log_in(second, password=RIGHT)
     page = second.get("/admin/").content.decode()
-    assert "3 log-ins with your name failed before this one" in page and "You were here before on" in page
+    assert "3 log-ins with your name failed before this one" in page and "Your previous log-in was on" in page
     third = Client()
     log_in(third)
     assert b"failed before this one" not in third.get("/admin/").content

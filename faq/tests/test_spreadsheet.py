@@ -65,7 +65,7 @@ def test_an_upload_waits_where_another_web_node_finds_it(library, editor, tmp_pa
     confirm(client, preview)
     assert list(question(3).tags.names()) == ["señal"]
     again = confirm(client, preview).content.decode()  # it is gone once it was used
-    assert "Nothing was imported: the file is not there any more" in again and "Import finished" not in again
+    assert "Nothing was imported: the uploaded file has expired" in again and "Import finished" not in again
 
 
 def test_topics_and_keywords_come_back_in_after_a_preview(library, editor):
@@ -110,7 +110,7 @@ def test_a_file_that_is_older_than_the_labels_on_the_desk_is_refused_with_both_v
     response = upload(client, written(rows))
     assert not response.context.get("confirm_form")
     html = unescape(response.content.decode())
-    assert "Somebody changed the labels of question 2 after this file was exported." in html
+    assert "Another user changed the labels of question 2 after this file was exported." in html
     assert "In the file: topics “Visits”; keywords “”. Now in the database: topics “Visits”; keywords “weeks”." in html
     assert labels(1) == (["Library cards"], ["card"]) and labels(2) == (["Visits"], ["weeks"])
     rows[1] |= {"keywords": "weeks, loan", "labels_version": ""}  # replacing them is meant
@@ -130,7 +130,7 @@ def test_labels_that_somebody_changes_after_the_preview_are_not_replaced(library
     submit(logged_in(publisher), page_of(question(3)), change)
     before = labels(1), labels(2), labels(3)
     html = confirm(client, preview).content.decode()
-    assert "Nothing was imported. Somebody changed topics or keywords of these questions" in html
+    assert "Nothing was imported. Another user changed topics or keywords of these questions" in html
     assert "Import finished" not in html
     assert (labels(1), labels(2), labels(3)) == before
     html = confirm(client, upload(client, written([row for row in rows if row["number"] != "3"]))).content.decode()
@@ -159,7 +159,12 @@ def test_a_row_that_no_longer_fits_when_it_is_confirmed_stops_the_whole_file(lib
     [
         ("a;b\n1;2\n", "Needed are collection, number, and topics or keywords"),
         ("collection,number\nlibrary,1\n", "Needed are collection, number, and topics or keywords"),
-        ("collection,number,topics\nlibrary,9,\n", "There is no question 9 in a collection “library”."),
+        (
+            "collection,number,topics,tags,Notes\nlibrary,3,,bicycle,x\n",
+            "unknown columns: “tags”, “Notes”. Remove them",
+        ),
+        ("collection,number,topics,\nlibrary,3,Visits,x\n", "unknown columns: (without a name)."),
+        ("collection,number,topics,\nlibrary,9,,\n", "There is no question 9 in a collection “library”."),
         ("collection,number,topics\nlibrary,x,\n", "“x” is not the number of a question."),
         ("collection,number,topics\nlibrary,99999999999999999999,\n", "is not the number of a question."),
         (
