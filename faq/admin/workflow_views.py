@@ -235,7 +235,7 @@ class WorkflowPages:
         def perform(comment):
             publishing.check(question, by=request.user, comment=comment)
             question.refresh_from_db()
-            return f"The check was recorded. The next one is due on {question.check_due}."
+            return f"The check was recorded. The next check is due on {question.check_due}."
 
         lead = "You confirm that you compared the public edition with its sources today, and that it is still correct."
         if question.unconfirmed and not question.live.had_part(request.user):

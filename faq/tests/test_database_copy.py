@@ -170,7 +170,7 @@ def test_nothing_is_written_into_a_database_that_is_in_use(old, request, table):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nothing", "There is no file"), ("empty", "There is no site in the old database"),
+        ("nothing", "There is no file"), ("empty", "The old database is not one of this site"),
         ("wrong", "file is not a database"), ("mysql://a:hush@127.0.0.1/kb", "The old database"),
         ("hush://a", "The old database"), ("postgres://a:hush@127.0.0.1:1/kb", "The old database"),
         ("postgres://a:hush@127.0.0.1:port/kb", "The old database"), ("postgres://", "The old database"),

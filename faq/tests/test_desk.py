@@ -91,7 +91,7 @@ def test_the_desk_shows_nothing_of_the_questions_to_an_account_without_a_group(b
     page = client.get("/admin/")
     html = page.content.decode()
     assert page.context["queue"] == [] and page.context["progress"] == [] and page.context["app_list"] == []
-    assert "a site manager can put it into a group" in html and "Everything is published" not in html
+    assert "Ask a site manager to add it to a group" in html and "Everything is published" not in html
     for words in ("Library cards", "Visits", "All questions", "faq/question"):
         assert words not in html
 
@@ -290,7 +290,7 @@ def test_the_comparison_is_with_what_is_public_or_with_any_edition(library, edit
 
 def test_the_comparison_of_a_draft_shows_everything_as_new(drafts, editor):
     html = logged_in(editor).get(page_of(question(), "compare")).content.decode()
-    assert "everything is new" in html and "<ins" in html
+    assert "all text is new" in html and "<ins" in html
 
 
 def test_somebody_who_has_the_page_open_is_mentioned(library, editor, publisher):
@@ -366,7 +366,7 @@ def test_a_source_that_cannot_be_saved_is_refused_beside_it_and_nothing_is_lost(
     data = form_data(client, row) | {"points-0-text": "Kept as typed."} | citation(1, **values)
     response = client.post(page_of(row), data)
     html = response.content.decode()
-    assert response.status_code == 200 and message in html and "One of its sources cannot be saved" in html
+    assert response.status_code == 200 and message in html and "One of its sources has an error" in html
     assert "Kept as typed." in html and not Citation.objects.exists() and question(1).state == "public"
 
 

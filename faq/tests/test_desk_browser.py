@@ -61,7 +61,7 @@ def test_two_people_revise_and_publish(at_desk, editor, publisher, client):
     writing.get_by_role("link", name="Submit for review…").click()
     writing.get_by_label("Note for the reviewer").fill("It was three.")
     writing.get_by_role("button", name="Submit").click()
-    assert "stands on the desk" in told(writing)
+    assert "on their desk" in told(writing)
 
     reading.goto("/admin/")
     reading.get_by_role("link", name="1 Waiting for my review").click()

@@ -79,7 +79,7 @@ def test_a_save_that_cannot_be_stored_gives_back_what_was_typed_and_can_be_sent_
         "The disk that holds the database is full, or the database is read-only.",
     ]
     html = refused.content.decode()
-    assert "Nothing of what you sent was saved or published" in html
+    assert "Nothing that you submitted was saved or published" in html
     assert "Four weeks &amp; &lt;b&gt;more&lt;/b&gt;.</textarea>" in html and "Points 1, text" in html
     hidden = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', html))
     assert hidden["seen"] == typed["seen"] and f'action="{page_of(question())}"' in html

@@ -168,7 +168,7 @@ def test_a_phone_is_set_up_and_asked_for_from_then_on(library, required, publish
     again = Client()
     log_in(again, "pat")
     assert again.get("/admin/").url == "/admin/second-factor/?next=/admin/"
-    assert "wrong or was used" in again.post("/admin/second-factor/", {"code": "123456"}).content.decode()
+    assert "wrong or was already used" in again.post("/admin/second-factor/", {"code": "123456"}).content.decode()
     response = again.post("/admin/second-factor/", {"code": code_of(publisher), "next": "/admin/faq/topic/"})
     assert response.url == "/admin/faq/topic/" and again.get("/admin/").status_code == 200
 

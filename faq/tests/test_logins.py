@@ -60,7 +60,7 @@ def test_who_was_away_gives_the_password_before_something_is_public(changed, pub
         client.get("/admin/")
         client.get(f"{changed}publish/")
     page = client.post(f"{changed}publish/", {"note": "It is longer now."})
-    assert live() == 1 and "Your password, again" in page.content.decode() and b"It is longer now." in page.content
+    assert live() == 1 and "You were inactive" in page.content.decode() and b"It is longer now." in page.content
     page = client.post(f"{changed}publish/", {"note": "It is longer now.", "password": "wrong"})
     assert live() == 1 and "This is not your password" in page.content.decode() and b"longer now" in page.content
     client.post(f"{changed}publish/", {"note": "It is longer now.", "password": "correct horse"})
@@ -75,7 +75,7 @@ def test_every_act_that_the_public_sees_asks(changed, publisher, away, act, data
     client = logged_in(publisher)
     away(hours=2)
     response = client.post(f"{changed}{act}/", data)
-    assert response.status_code == 200 and "Your password, again" in response.content.decode()
+    assert response.status_code == 200 and "You were inactive" in response.content.decode()
 
 
 @pytest.mark.parametrize("act", ["submit", "discard", "link"])
@@ -90,7 +90,7 @@ def test_a_selection_asks_as_well(changed, publisher, away):
     away(hours=2)
     data = {"action": "publish", "_selected_action": row.pk, "confirmed": "yes", "note": "A.",
             "seen": f"{row.pk}:{row.digest}:{row.live_id}"}  # fmt: skip
-    assert "Your password, again" in client.post("/admin/faq/question/", data).content.decode()
+    assert "You were inactive" in client.post("/admin/faq/question/", data).content.decode()
     assert live() == 1
     client.post("/admin/faq/question/", data | {"password": "correct horse"})
     assert live() == 2
