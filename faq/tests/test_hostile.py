@@ -272,10 +272,10 @@ def test_a_spreadsheet_that_is_too_large_is_refused_before_its_rows_are_looked_a
     library, editor, django_assert_max_num_queries
 ):
     client, head = logged_in(editor), b"collection,number,topics,keywords\n"
-    assert "and 2,000,000 is the most" in upload(client, head + b"x" * 2_000_000)
+    assert "the limit is 2,000,000" in upload(client, head + b"x" * 2_000_000)
     with django_assert_max_num_queries(60):
         html = upload(client, head + b"library,1,,x\n" * 2001)
-    assert "This file has 2,001 rows, and 2,000 is the most." in html
+    assert "The file has 2,001 rows; the limit is 2,000." in html
     assert "Traceback" not in html and "spreadsheet.py" not in html
 
 
