@@ -160,7 +160,7 @@ def test_saving_warns_about_what_could_not_be_published(library, editor):
     client, row = logged_in(editor), question(1)
     data = form_data(client, row) | {"points-3-depth": "0"}
     html = save(client, row, data).content.decode()
-    assert "Saved, but it cannot be published like this. Block 4 is a bullet right after a numbered point" in html
+    assert "Saved, but it cannot be published yet. Block 4 is a bullet right after a numbered point" in html
 
 
 def test_the_preview_shows_the_working_copy_and_publishes_nothing(library, editor):
