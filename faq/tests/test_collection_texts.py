@@ -11,7 +11,7 @@ from faq.admin import site
 from faq.models import Collection, Event, Question
 from faq.tests.conftest import _person, logged_in
 from faq.tests.surfaces import public_addresses
-from faq.tests.test_logins import away  # noqa: F401
+from faq.tests.test_reauthentication import away  # noqa: F401
 from faq.tests.test_views import words
 from faq.workflow import audit, collection_texts, fixtures, publishing
 from faq.workflow.collection_texts import CannotChange

@@ -13,7 +13,7 @@ from taggit.models import Tag
 from faq.models import Collection, Event, Note, Question, Report, SiteText, Source, Synonym, Topic
 from faq.tests.conftest import fields_of, logged_in, submit
 from faq.tests.test_admin import form_data, page_of, question, save
-from faq.tests.test_together import at_once
+from faq.tests.test_simultaneous_changes import at_once
 
 pytestmark = pytest.mark.django_db
 

@@ -4,6 +4,7 @@ import io
 import os
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import brotli
 import pytest
@@ -23,7 +24,6 @@ from faq.search.ranking import TITLE
 from faq.search.search import Search
 from faq.tests.conftest import import_text, logged_in
 from faq.tests.relevance import measure, queries
-from faq.tests.test_machines import Path
 from faq.tests.test_promises import SECRET, half_hidden  # noqa: F401  (a fixture)
 from faq.tests.test_views import numbers, shape, words
 from faq.workflow import publishing, working_copy
