@@ -16,6 +16,7 @@ from lxml import html
 from faq.answers import manifest, seedfile
 from faq.models import AnswerPoint, Citation, Question, Source, Synonym, content_version, triggers
 from faq.site import reports
+from faq.tests.installations import Site
 from faq.workflow import importing, publishing, working_copy
 
 LIBRARY = """\
@@ -135,6 +136,14 @@ def fields_of(page):
 def submit(client, address, data=(), **options):
     """Open a page of the admin, and send its form back with `data` in place of what stands there."""
     return client.post(address, fields_of(client.get(address)) | dict(data), **options)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    """The folder VAR_DIR of an installation whose SQLite database has all tables and no content. Copy it."""
+    site = Site(tmp_path_factory.mktemp("migrated"))
+    site.manage("migrate", "-v0")
+    return site.folder / "var"
 
 
 @pytest.fixture(autouse=True)

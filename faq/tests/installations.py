@@ -1,7 +1,9 @@
-"""An installation in processes of its own, on a database of the kind that the tests run on."""
+"""Installations with files of their own, run as a user runs them: in processes, on a database of their own."""
 
 import os
 import secrets
+import shutil
+import sqlite3
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -12,7 +14,44 @@ from django.db import connection
 ROOT = Path(__file__).resolve().parents[2]
 
 
+class Site:
+    """An installation on SQLite with its files in `folder`/var. `settings` are environment variables."""
+
+    def __init__(self, folder, **settings):
+        self.folder, names = folder, ("DJANGO_", "DATABASE_", "SECRET_KEY")
+        keep = {name: value for name, value in os.environ.items() if not name.startswith(names)}
+        own = {"VAR_DIR": str(folder / "var"), "PYTHONWARNINGS": "error", "COLUMNS": "80"}
+        self.environment = keep | own | {name: str(value) for name, value in settings.items()}
+
+    def manage(self, *arguments, code=0):
+        """Run manage.py; returns the completed process, with its output as bytes."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *map(str, arguments)],
+            cwd=ROOT, env=self.environment, capture_output=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stdout.decode() + done.stderr.decode()
+        return done
+
+    def start(self, *arguments, **options):
+        return subprocess.Popen(
+            [sys.executable, *map(str, arguments)],
+            cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options,
+        )  # fmt: skip
+
+    def sql(self, statement):
+        with sqlite3.connect(self.folder / "var" / "kb.sqlite3") as file:
+            return file.execute(statement).fetchall()
+
+
+def migrated_site(migrated, folder, **settings):
+    """A site with an empty database, copied from the one that the fixture `migrated` made."""
+    shutil.copytree(migrated, folder / "var")
+    return Site(folder, **settings)
+
+
 class Installation:
+    """An installation on a database of the kind that the tests run on."""
+
     def __init__(self, environment):
         self.environment = environment
 
@@ -29,7 +68,7 @@ class Installation:
 
 @contextmanager
 def installation(folder):
-    """An empty one with its files in `folder`, and on PostgreSQL a database that goes afterwards."""
+    """An empty installation with its files in `folder`; a database on PostgreSQL is dropped afterwards."""
     names = ("DJANGO_", "DATABASE_", "SECRET_KEY")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(names)}
     environment |= {"VAR_DIR": str(folder)}

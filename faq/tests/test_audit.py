@@ -1,4 +1,4 @@
-"""What the public sees of each question follows from the log: nobody changes it by hand without being found out."""
+"""verify_log: the public state of every question must follow from the log, and a change by hand is found."""
 
 import json
 import random
@@ -147,14 +147,14 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
-def test_what_is_forged_by_hand_does_not_follow_from_the_log(used, forgery):
+def test_a_change_by_hand_does_not_follow_from_the_log(used, forgery):
     statements, problem = FORGERIES[forgery]
     for statement in statements:
         execute(statement)
     assert any(found.startswith(problem) for found in audit.verify().problems), audit.verify().problems
 
 
-def test_an_entry_that_nobody_could_write_is_named(library):
+def test_a_log_entry_of_an_unknown_form_is_reported(library):
     for details in ([], {"editions": 5}, {"checks": ["x"]}, {"state": ["live"]}, {"editions": [{"edition": []}]}):
         with transaction.atomic():
             audit.append(audit.Entry(Event.Act.LOADED, question(), None, details))
@@ -163,7 +163,7 @@ def test_an_entry_that_nobody_could_write_is_named(library):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_published_meanwhile_is_no_forgery(library, monkeypatch):
+def test_publishing_during_the_verification_is_not_reported(library, monkeypatch):
     """The walk reads one table after the other, and the site goes on."""
     walk, errors = audit._replay, []
 
@@ -228,7 +228,7 @@ def elsewhere(used, tmp_path):
     return path
 
 
-def test_what_comes_with_a_fixture_is_in_the_log_once(elsewhere):
+def test_loading_a_fixture_is_logged_once(elsewhere):
     load(elsewhere)
     assert [(event.collection, event.question) for event in loaded()] == [ONE, TWO, THREE]
     assert [event.by for event in loaded()] == [None] * 3
@@ -291,21 +291,8 @@ class Desk:
 
     def act(self):
         number, by = self.chance.randint(1, 3), self.chance.choice(self.people)
-        name = self.chance.choice(
-            [
-                "publish",
-                "publish",
-                "override",
-                "check",
-                "check",
-                "withdraw",
-                "restore",
-                "discard",
-                "again",
-                "dump",
-                "load",
-            ]
-        )
+        acts = ["publish", "override", "check", "withdraw", "restore", "discard", "again", "dump", "load"]
+        name = self.chance.choice([*acts, "publish", "check"])
         try:
             with transaction.atomic():
                 getattr(self, name)(question(number), by)
@@ -362,7 +349,7 @@ def people(db):
     return found
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_whatever_people_do_follows_from_the_log_and_one_change_by_hand_does_not(library, people, tmp_path, seed):
     desk = Desk(random.Random(seed), people, tmp_path / "library.json")
     done = [desk.act() for _ in range(40)]

@@ -114,7 +114,7 @@ def test_nothing_of_a_newer_version_holds_on_when_an_older_backup_is_put_back(li
 
 
 @pytest.mark.parametrize("spoiled", ["the backup ends early", "a program ends early"])
-def test_what_fails_half_way_leaves_the_database_as_it_was(library, tmp_path, monkeypatch, spoiled):
+def test_a_restore_that_fails_half_way_leaves_the_database_as_it_was(library, tmp_path, monkeypatch, spoiled):
     path = backups.make()
     if spoiled == "the backup ends early":
         path.write_bytes(path.read_bytes()[: -path.stat().st_size // 3])
@@ -159,7 +159,7 @@ def test_a_file_that_is_no_backup_is_refused_and_nothing_is_changed(library, tmp
     assert Question.objects.count() == 3 and audit.verify().problems == []
 
 
-def test_a_missing_file_and_a_missing_backup_are_said_in_words(library, tmp_path):
+def test_a_missing_file_and_a_missing_backup_are_reported(library, tmp_path):
     with pytest.raises(CommandError, match="There is no file"):
         run("restore_backup", tmp_path / "nothing", yes=True)
     with pytest.raises(CommandError, match=r"There is no backup in .* Make one: manage.py backup"):
@@ -194,15 +194,15 @@ def test_the_site_goes_on_while_it_is_backed_up(library, editor):
 
     writer = threading.Thread(target=keep_saving)
     writer.start()
-    for number in range(3):
+    for number in range(2):
         backups.make(backups.folder() / f"kb-{number}.copy")
         saved = len(saves)
         while writer.is_alive() and len(saves) == saved:
             time.sleep(0.01)
     stop.set()
     writer.join()
-    assert errors == [] and len(saves) >= 3
-    for number in range(3):
+    assert errors == [] and len(saves) >= 2
+    for number in range(2):
         assert backups.prove(backups.folder() / f"kb-{number}.copy").verdict.problems == []
 
 
@@ -221,7 +221,7 @@ def test_the_desk_asks_for_a_proof_where_none_is_recent(library, editor, publish
     assert asked(publisher) == ["Days since a backup was last proved"]
 
 
-def test_ready_says_what_is_there_and_what_is_not(library, client, monkeypatch):
+def test_readyz_reports_database_migrations_and_backup(library, client, monkeypatch):
     response = client.get("/readyz")
     assert response.status_code == 200
     assert response.content.decode().splitlines() == ["database: ok", "migrations: ok", "backup: never proved"]

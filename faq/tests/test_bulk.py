@@ -1,4 +1,4 @@
-"""Acts over a selection of questions: each by itself, and what refuses says why."""
+"""Admin actions on a selection of questions."""
 
 import re
 
@@ -21,7 +21,7 @@ def bulk(client, name, rows, **answers):
     return client.post("/admin/faq/question/", data | answers, follow=True)
 
 
-def test_a_selection_is_submitted_and_what_refuses_says_why(library, editor):
+def test_a_selection_is_submitted_and_each_refusal_gives_its_reason(library, editor):
     for number in (1, 3):
         row = question(number)
         row.points.filter(key=1).update(text="Changed.")
@@ -45,7 +45,7 @@ def test_a_selection_is_published_by_a_second_person_only(library, editor, publi
     assert [question(number).live.number for number in (1, 2, 3)] == [2, 1, 1]
 
 
-def test_a_selection_is_not_published_with_words_that_nobody_saw(library, editor, publisher):
+def test_a_selection_that_changed_since_the_page_opened_is_not_published(library, editor, publisher):
     row = question()
     row.points.update(text="Four weeks.")
     working_copy.refresh(row, editor)
@@ -115,7 +115,7 @@ def test_an_act_without_an_answer_asks_again_and_does_nothing(library, publisher
     assert Event.objects.count() == before
 
 
-def test_an_editor_is_not_offered_what_publishers_do(library, editor):
+def test_an_editor_is_not_offered_publishing(library, editor):
     html = bulk(logged_in(editor), "publish", Question.objects.all(), confirmed="yes", note="x").content.decode()
     assert 'value="publish"' not in html and 'value="submit"' in html
     assert {row.live.number for row in Question.objects.select_related("live")} == {1}

@@ -148,7 +148,7 @@ def test_a_publisher_declines(library, manager, publisher):
     assert "Origin A leaflet. Checked by three lawyers." in history
 
 
-def test_a_confirmation_of_what_somebody_did_not_see_is_refused(library, manager, publisher):
+def test_a_confirmation_of_a_proposal_that_changed_meanwhile_is_refused(library, manager, publisher):
     send(manager, origin="A book.")
     client = logged_in(publisher)
     seen = client.get(page_of("confirm")).context["seen"]
@@ -160,7 +160,7 @@ def test_a_confirmation_of_what_somebody_did_not_see_is_refused(library, manager
     assert stored().origin == "Checked by three lawyers."
 
 
-def test_what_was_decided_meanwhile_is_not_decided_again(library, manager, publisher):
+def test_a_proposal_that_was_decided_meanwhile_is_not_decided_again(library, manager, publisher):
     send(manager, origin="A book.")
     client = logged_in(publisher)
     seen = client.get(page_of("confirm")).context["seen"]
@@ -199,7 +199,7 @@ def test_the_person_who_proposed_is_the_contributor_also_without_an_account(libr
     assert Event.objects.filter(act="saved", question=2).last().by == who
 
 
-def test_who_was_away_gives_the_password_before_readers_see_new_texts(library, manager, publisher, away):  # noqa: F811
+def test_confirming_new_texts_after_an_absence_asks_for_the_password(library, manager, publisher, away):  # noqa: F811
     send(manager, origin="A book.")
     client = logged_in(publisher)
     client.get(page_of("confirm"))
@@ -210,7 +210,7 @@ def test_who_was_away_gives_the_password_before_readers_see_new_texts(library, m
     assert stored().origin == "A book."
 
 
-def test_what_is_proposed_is_in_no_public_page_and_no_fixture(library, manager, client):
+def test_a_proposal_is_on_no_public_page_and_in_no_fixture(library, manager, client):
     send(manager, **{name: f"{SECRET} {name}"[:35] for name in collection_texts.FIELDS})
     assert len(stored().proposed["values"]) == 5
     assert [a for a in public_addresses() if SECRET in client.get(a).content.decode()] == []

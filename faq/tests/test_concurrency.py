@@ -1,4 +1,4 @@
-"""Two people on one row: no form of the admin saves over, and no confirmation deletes, what somebody else saved."""
+"""No form of the admin overwrites, and no confirmation deletes, another person's save."""
 
 from types import SimpleNamespace
 
@@ -123,7 +123,7 @@ def test_a_question_shows_both_versions_of_its_topics_and_keywords(library, peop
     assert "Now in the database: book, loan" in html and "Yours: card" in html
 
 
-def test_a_form_that_does_not_say_what_it_saw_is_refused(people):
+def test_a_form_without_its_seen_field_is_refused(people):
     row = Source.objects.create(title="Rules")
     opened = fields_of(people[0].get(address_of(row)))
     del opened["seen"]
@@ -152,7 +152,7 @@ def test_a_form_that_can_only_be_read_shows_no_digest(library, editor):
 
 @pytest.mark.parametrize("model", [Question, Topic, Note, Synonym], ids=lambda model: model.__name__)
 @pytest.mark.parametrize("many", [False, True], ids=["one", "selected"])
-def test_what_was_saved_after_the_confirmation_page_was_opened_is_not_deleted(people, drafts, model, many):
+def test_a_row_saved_after_the_confirmation_page_opened_is_not_deleted(people, drafts, model, many):
     mine, theirs = people
     make, field, their_words, _ = ROWS[model]
     row = make()

@@ -14,7 +14,7 @@ from faq.workflow import audit, draft_links, publishing, working_copy
 pytestmark = pytest.mark.django_db
 
 
-def test_a_draft_is_shown_to_who_has_the_link_and_says_that_it_is_one(library, editor, client):
+def test_the_link_shows_the_draft_marked_as_a_draft(library, editor, client):
     desk_of, row = logged_in(editor), question()
     save(desk_of, row, form_data(desk_of, row) | {"points-0-text": "Four weeks."})
     html = desk_of.post(page_of(row, "link"), follow=True).content.decode()
@@ -43,7 +43,7 @@ def test_the_link_ends_with_the_draft(library, editor, publisher, client):
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_the_link_ends_with_a_draft_that_was_deleted_whatever_has_its_number_then(drafts, admin_client, client, many):
+def test_the_link_of_a_deleted_draft_shows_no_other_question(drafts, admin_client, client, many):
     from faq.workflow.draft_links import token
 
     row = question()

@@ -1,4 +1,4 @@
-"""What caches, feed readers and search engines get."""
+"""HTTP caching, compression, feed, sitemap and structured data."""
 
 import gzip
 import json
@@ -37,9 +37,7 @@ def test_a_page_that_did_not_change_answers_304_and_one_that_did_answers_200(lib
     (60, "public, max-age=0, s-maxage=30, stale-while-revalidate=30"),
     (5, "public, max-age=0, s-maxage=3, stale-while-revalidate=2"),
 ])  # fmt: skip
-def test_a_cache_in_front_asks_each_time_unless_the_site_trusts_it_for_longer(
-    library, client, settings, seconds, header
-):
+def test_a_cache_in_front_revalidates_unless_cdn_seconds_allows_longer(library, client, settings, seconds, header):
     settings.CDN_SECONDS = seconds
     for address in public_addresses():
         if address in ("/robots.txt", "/healthz"):
@@ -49,7 +47,7 @@ def test_a_cache_in_front_asks_each_time_unless_the_site_trusts_it_for_longer(
         assert headers["Vary"] == "Accept-Encoding", address
 
 
-def test_what_was_searched_in_vain_is_asked_for_each_time(library, client):
+def test_a_search_without_results_is_not_cached(library, client):
     assert "public" not in client.get("/questions/?q=hovercraft").headers["Cache-Control"]
 
 
@@ -64,14 +62,14 @@ def test_pages_are_compressed_as_the_reader_can_read_them(library, client, accep
     assert int(response.headers.get("Content-Length", len(response.content))) == len(response.content)
 
 
-def test_the_etag_says_what_the_page_says_and_not_how_it_is_compressed(library, client):
+def test_the_etag_depends_on_the_page_and_not_on_its_compression(library, client):
     """So who has it compressed in a hurry need not load it again when it was compressed well."""
     tags = {client.get(ADDRESS, headers={"Accept-Encoding": e}).headers["ETag"] for e in ("br", "gzip", "", "br")}
     assert len(tags) == 1 and tags.pop().startswith("W/")
     assert client.get("/answers/library/1/").headers["ETag"] != client.get(ADDRESS).headers["ETag"]
 
 
-def test_the_admin_is_neither_kept_nor_compressed(library, client):
+def test_the_admin_is_neither_cached_nor_compressed(library, client):
     response = client.get("/admin/login/", headers={"Accept-Encoding": "br"})
     assert "public" not in response.headers["Cache-Control"] and "Content-Encoding" not in response.headers
 
@@ -82,7 +80,8 @@ def test_first_views_are_light(db, client):
     import_text(seed.read_text(), slug="ice", publish=True)
     style = len(brotli.compress(Path(finders.find("css/site.css")).read_bytes()))
     assert style <= 2500
-    for address in html_addresses():
+    searches = [f"/questions/?q={query}" for query in ("court", "Will+they+tell+immigration+if+I+go?", "zzz")]
+    for address in [*html_addresses(), *searches]:
         response = client.get(address, headers={"Accept-Encoding": "br"})
         html = brotli.decompress(response.content).decode()
         assert len(re.findall(r'rel="stylesheet"', html)) == 1 and "<img" not in html
@@ -129,7 +128,7 @@ def test_robots_are_told_where_the_sitemap_is(client, db):
     assert "Sitemap: http://testserver/sitemap.xml" in text and "Disallow: /admin/" in text
 
 
-def test_structured_data_says_what_the_edition_says_whatever_is_in_it(db, client):
+def test_structured_data_repeats_the_edition_with_any_characters_escaped(db, client):
     nasty = '</script><!-- \\ " & é 借'
     import_text(f"1. {nasty}?\n1. Card: {nasty}\n– bullet\n", slug="nasty", publish=True)
     html = client.get("/answers/nasty/1/", follow=True).content.decode()

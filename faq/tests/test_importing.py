@@ -1,4 +1,4 @@
-"""How a seed file becomes working copies, and how it meets what editors wrote."""
+"""Importing a seed file into working copies, and merging it with editors' changes."""
 
 import io
 from random import Random
@@ -57,7 +57,7 @@ def test_imports_drafts_unless_asked_to_publish():
     assert not Edition.objects.exists()
 
 
-def test_what_was_imported_as_draft_can_be_published_by_importing_again():
+def test_imported_drafts_are_published_by_importing_again():
     import_text()
     report = import_text(publish=True)
     assert str(report) == "3 questions: 3 unchanged. 3 published."
@@ -298,7 +298,7 @@ def test_topics_and_tags_come_from_the_manifest_for_new_questions_only():
     assert [tag.name for tag in question(1).tags.all()] == ["visitor"]
 
 
-def test_what_an_editor_changed_about_collection_and_topics_is_kept_and_named():
+def test_an_editors_changes_of_collection_and_topics_are_kept_and_reported():
     import_text()
     Collection.objects.update(title="Town library")
     Topic.objects.filter(slug="cards").update(name="Cards")

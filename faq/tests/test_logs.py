@@ -1,17 +1,13 @@
-"""What is written down about requests, and that nothing about readers is."""
+"""Logging of requests and errors, without anything about readers."""
 
 import gzip
 import http.server
 import json
 import logging
 import math
-import os
 import sqlite3
-import subprocess
-import sys
 import threading
 from io import StringIO
-from pathlib import Path
 
 import brotli
 import psycopg
@@ -21,11 +17,11 @@ from django.test import Client, override_settings
 
 from faq.site import views
 from faq.tests.conftest import form_token, logged_in
+from faq.tests.installations import Site
 from faq.tests.surfaces import public_addresses
 from faq.tests.test_admin import form_data, page_of, question
 from kb_site import logs
 
-ROOT = Path(__file__).resolve().parents[2]
 WORDS = "unmistakable-words"
 TRACES = {
     "User-Agent": "agent-of-somebody",
@@ -75,7 +71,7 @@ def test_reading_leaves_no_line_and_public_pages_bear_no_id(library, lines):
     assert lines() == []
 
 
-def test_a_change_in_the_admin_is_written_down_with_who_but_not_with_what(library, editor, lines):
+def test_a_change_in_the_admin_is_logged_with_the_user_and_without_the_text(library, editor, lines):
     client, row = logged_in(editor), question()
     data = form_data(client, row) | {"text": f"{WORDS}?"}
     assert client.post(page_of(row), data, headers=TRACES).status_code == 302
@@ -88,13 +84,13 @@ def test_a_change_in_the_admin_is_written_down_with_who_but_not_with_what(librar
     }  # fmt: skip
 
 
-def test_what_somebody_types_in_place_of_a_row_is_not_written_down(library, lines):
+def test_text_in_place_of_a_primary_key_is_not_logged(library, lines):
     for address in (f"/admin/faq/question/{WORDS}/change/", f"/admin/faq/source/{WORDS}/delete/"):
         assert visitor().post(address).status_code == 302
     assert all("of" not in line and line["route"].startswith("admin:faq_") for line in lines()) and lines()
 
 
-def test_a_log_in_is_written_down_without_name_password_and_address(editor, lines):
+def test_a_login_is_logged_without_name_password_and_address(editor, lines):
     for password in ("wrong", "correct horse"):
         data = {"username": "erin", "password": password, "next": "/admin/"}
         visitor().post(f"/admin/login/?next={WORDS}", data)
@@ -105,7 +101,7 @@ def test_a_log_in_is_written_down_without_name_password_and_address(editor, line
     assert "erin" not in json.dumps(lines()) and "correct" not in json.dumps(lines())
 
 
-def test_a_refused_form_is_written_down_by_kind(library, lines):
+def test_a_refused_form_is_logged_by_kind(library, lines):
     strict = Client(enforce_csrf_checks=True, headers=TRACES | {"Origin": f"https://{WORDS}.example"})
     assert strict.post(f"/admin/login/?next={WORDS}", {"username": WORDS}).status_code == 403
     assert {line["message"] for line in lines()} == {"refused: csrf", "admin"}
@@ -113,7 +109,7 @@ def test_a_refused_form_is_written_down_by_kind(library, lines):
     assert_nothing_of_the_visitor_in(lines())
 
 
-def test_it_is_written_down_that_a_report_has_to_wait(library, lines):
+def test_a_report_that_has_to_wait_is_logged(library, lines):
     address, sent = "/answers/library/2/report/", {"text": WORDS, "token": form_token(0)}
     assert visitor().post(f"{address}?q={WORDS}", sent).status_code == 429
     [line] = lines()
@@ -145,7 +141,7 @@ def said_by(driver, code, words=WORDS):
         (OSError(28, "No space left on device", f"/tmp/{WORDS}"), "No space left on device"),
     ],
 )
-def test_an_error_is_one_line_with_its_places_and_without_what_was_typed(library, lines, failing, error, told):
+def test_an_error_is_logged_in_one_line_with_its_places_and_without_input(library, lines, failing, error, told):
     failing(error)
     response = visitor().get(f"/answers/library/1/history/?q={WORDS}")
     assert response.status_code in (500, 503)  # what an operator can mend is “unavailable”
@@ -160,7 +156,7 @@ def test_an_error_is_one_line_with_its_places_and_without_what_was_typed(library
     assert_nothing_of_the_visitor_in(lines())
 
 
-def test_what_led_to_an_error_is_told_too_and_once_in_a_circle(lines):
+def test_the_causes_of_an_error_are_logged_once_each(lines):
     first, second = ValueError("first"), RuntimeError("second")
     first.__cause__, second.__cause__ = second, first
     logging.getLogger("kb_site").error("x", exc_info=first)
@@ -169,7 +165,7 @@ def test_what_led_to_an_error_is_told_too_and_once_in_a_circle(lines):
     ]  # fmt: skip
 
 
-def test_a_slow_page_is_written_down_by_its_name_alone(library, lines, monkeypatch):
+def test_a_slow_page_is_logged_by_its_route_alone(library, lines, monkeypatch):
     monkeypatch.setattr(logs, "SLOW", 0)
     visitor().get(f"/questions/?q={WORDS}")
     visitor().get("/drafts/a-token-that-opens-something/")
@@ -188,7 +184,7 @@ def test_nothing_in_a_message_ends_the_line_or_steers_a_terminal():
         assert line.isprintable() and len(line.splitlines()) == 1
 
 
-def test_people_at_a_terminal_see_the_same_with_the_places_on_lines_of_their_own(lines):
+def test_the_text_format_puts_the_places_on_lines_of_their_own(lines):
     try:
         raise ValueError("two\nlines")
     except ValueError as error:
@@ -201,16 +197,12 @@ def test_people_at_a_terminal_see_the_same_with_the_places_on_lines_of_their_own
 @pytest.mark.parametrize(
     ("proxy", "given", "kept"),
     [
-        (True, "0123456789abcdef0123456789abcdef", True),
-        (False, "0123456789abcdef0123456789abcdef", False),
-        (True, "short", False),
-        (True, "x" * 65, False),
-        (True, "with blanks and {braces}", False),
-        (True, "line\nbreak-of-some-length", False),
-        (True, "ünïcödé-of-some-length", False),
+        (True, "0123456789abcdef0123456789abcdef", True), (False, "0123456789abcdef0123456789abcdef", False),
+        (True, "short", False), (True, "x" * 65, False), (True, "with blanks and {braces}", False),
+        (True, "line\nbreak-of-some-length", False), (True, "ünïcödé-of-some-length", False),
     ],
-)
-def test_an_id_is_taken_from_our_own_proxy_alone_and_only_where_it_looks_like_one(client, proxy, given, kept):
+)  # fmt: skip
+def test_a_request_id_is_taken_only_from_the_proxy_and_only_if_well_formed(client, proxy, given, kept):
     with override_settings(PROXY=proxy):
         response = client.get("/admin/login/", HTTP_X_REQUEST_ID=given)
     assert (response.headers["X-Request-ID"] == given) is kept
@@ -222,7 +214,7 @@ def test_each_request_has_an_id_of_its_own(client):
     assert len(ids) == 5 and logs.request_id.get() == ""
 
 
-def test_what_fails_outside_of_django_is_a_line_and_an_answer(lines):
+def test_an_error_outside_of_django_is_logged_and_answered(lines):
     def application(environ, start_response):
         raise ValueError(WORDS)
 
@@ -231,27 +223,6 @@ def test_what_fails_outside_of_django_is_a_line_and_an_answer(lines):
     assert answered == ["500 Internal Server Error"] and b"try again" in body[0]
     [line] = lines()
     assert line["error"][0]["kind"] == "ValueError" and WORDS not in json.dumps(line)
-
-
-def manage(tmp_path, *arguments, **settings):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "DATABASE_"))}
-    environment |= {"VAR_DIR": str(tmp_path), **settings}
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
-    )
-
-
-@pytest.mark.commands
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ({"LOG_FORMAT": "xml"}, "LOG_FORMAT='xml' is neither json nor text."),
-        ({"SENTRY_DSN": "https://a-key-in-it"}, "SENTRY_DSN is not the address of a Sentry project."),
-    ],
-)
-def test_a_wrong_setting_is_refused_in_words_and_keys_are_not_repeated(tmp_path, setting, message):
-    done = manage(tmp_path, "check", **setting)
-    assert done.returncode != 0 and message in done.stderr and "a-key" not in done.stderr
 
 
 # The database has no tables, so that each page fails; words, addresses and a body are there to be leaked.
@@ -285,9 +256,9 @@ def test_sentry_gets_kinds_and_places_of_errors_and_nothing_about_readers(tmp_pa
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as receiver:
         threading.Thread(target=receiver.serve_forever).start()
         dsn = f"http://public-key@127.0.0.1:{receiver.server_port}/1"
-        done = manage(tmp_path, "shell", "-v0", "-c", FAIL, SENTRY_DSN=dsn)
+        done = Site(tmp_path, SENTRY_DSN=dsn, PYTHONWARNINGS="default").manage("shell", "-v0", "-c", FAIL)
         receiver.shutdown()
-    assert done.stdout.split() == ["500", "500"], done.stderr
+    assert done.stdout.split() == [b"500", b"500"], done.stderr
     events = [json.loads(line) for body in received for line in body.splitlines() if b'"exception"' in line]
     told = [event["exception"]["values"][-1] for event in events]
     assert [(error["type"], error["value"]) for error in told] == [("OperationalError", "SQLITE_ERROR")] * 2

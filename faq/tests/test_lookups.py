@@ -94,6 +94,6 @@ def test_every_filter_that_a_list_offers_works(superuser, model):
         "/admin/faq/note/?settled__in=x", "/admin/faq/report/?state__in=new,nonsense", "/admin/faq/note/?kind=(",
     ],
 )  # fmt: skip
-def test_a_filter_with_a_crooked_value_is_no_error_of_the_server(superuser, query):
+def test_a_filter_with_a_malformed_value_causes_no_server_error(superuser, query):
     superuser.get("/admin/")
     assert superuser.get(query).status_code in (200, 302)

@@ -85,7 +85,7 @@ def test_names_quotations_that_the_questions_do_not_say():
         ),
     ],
 )
-def test_refuses_in_words(source, expected):
+def test_a_manifest_that_does_not_fit_is_refused_with_the_reason(source, expected):
     assert problems(source) == expected
 
 

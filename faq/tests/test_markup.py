@@ -48,13 +48,13 @@ def test_a_point_can_emphasise_and_link(line, shown, words):
         "<https://a.example>", "https://a.example",
     ],
 )  # fmt: skip
-def test_everything_else_is_plain_words(line):
+def test_other_markup_stays_plain_text(line):
     assert not markup.is_marked(line)
 
 
 @pytest.mark.pure
 @given(st.text(alphabet="ab*_[]()\\<>\"'&:/ .!#`~", max_size=40) | st.text(max_size=40))
-def test_whatever_is_typed_makes_no_tag_but_these(line):
+def test_any_input_makes_no_other_tags(line):
     shown = html.fromstring(f"<div>{markup.render_line(line)}</div>")
     for element in shown.iterdescendants():
         assert element.tag in ("em", "strong", "a")
@@ -95,11 +95,11 @@ def test_readers_see_the_markup_on_the_page_and_only_words_elsewhere(marked, cli
     assert "[the" not in client.get("/answers/library/2/report/?point=1").content.decode()
 
 
-def test_nobody_finds_an_answer_by_the_address_of_its_links(marked, client):
+def test_the_address_of_a_link_is_not_searched(marked, client):
     assert not client.get("/questions/?q=https&exact=1").context["page"].object_list
 
 
-def test_an_edition_from_before_shows_what_it_showed(marked, client):
+def test_an_edition_without_markup_stays_plain_text(marked, client):
     """Text that was published as plain words stays plain words, whatever it looks like now."""
     plain = contents.Block(1, "paragraph", "a *b* c")
     assert contents.said(plain) == "a *b* c"

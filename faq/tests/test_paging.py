@@ -7,6 +7,7 @@ from faq.answers import manifest
 from faq.models import Edition, Question, Topic
 from faq.site import filters, paging
 from faq.tests.conftest import import_text
+from faq.tests.test_views import numbers, words
 from faq.workflow import fixtures, publishing
 
 pytestmark = pytest.mark.django_db
@@ -22,14 +23,6 @@ def town(count, slug="town"):
         tags=(manifest.Tag("days", tuple(range(3, count + 1, 3))),),
     )
     return import_text(text, about, slug, publish=True).collection
-
-
-def numbers(response):
-    return [row.number for row in response.context["page"].object_list]
-
-
-def words(response):
-    return " ".join(html.fromstring(response.content).text_content().split())
 
 
 def walk(client, path, query=""):
@@ -167,7 +160,7 @@ def test_a_sitemap_that_gets_long_is_a_list_of_sitemaps(client, monkeypatch):
     assert client.get("/sitemap-nonsense.xml").status_code == 404
 
 
-def test_a_fixture_is_loaded_with_what_is_newest_last(library, publisher):
+def test_a_fixture_loads_the_newest_edition_last(library, publisher):
     row = Question.objects.get(number=1)
     row.points.filter(key=1).update(text="Nobody.")
     publishing.publish(row, by=publisher, note="Closed.")

@@ -58,7 +58,7 @@ def test_1_asking_for_an_unpublished_word_answers_like_asking_for_one_that_nobod
 @pytest.mark.parametrize("address", [f"/answers/library/4/why-{SECRET}/", "/answers/library/4/", f"/topics/{SECRET}/",
                                      "/answers/library/4/history/", "/answers/library/4/editions/1/",
                                      f"/answers/{SECRET}/", f"/answers/{SECRET}/1/"])  # fmt: skip
-def test_1_what_was_never_public_does_not_exist_for_a_reader(half_hidden, client, address):
+def test_1_addresses_of_unpublished_content_are_not_found(half_hidden, client, address):
     assert client.get(address).status_code == 404
 
 

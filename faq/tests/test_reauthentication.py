@@ -1,4 +1,4 @@
-"""What a log-in tells its person, and the password again after a long absence."""
+"""Asking for the password again after an absence, and the report of failed logins."""
 
 from datetime import timedelta
 
@@ -40,7 +40,7 @@ def live():
     return Question.objects.get(number=2).live.number
 
 
-def test_who_works_is_not_asked_again(changed, publisher, away):
+def test_a_person_at_work_is_not_asked_for_the_password_again(changed, publisher, away):
     client = logged_in(publisher)
     for _ in range(10):
         away(minutes=20)
@@ -51,7 +51,7 @@ def test_who_works_is_not_asked_again(changed, publisher, away):
 
 
 @pytest.mark.parametrize("look_first", [True, False])
-def test_who_was_away_gives_the_password_before_something_is_public(changed, publisher, away, look_first):
+def test_publishing_after_an_absence_asks_for_the_password(changed, publisher, away, look_first):
     """Also where the page was opened before: what was typed comes back."""
     client = logged_in(publisher)
     client.get(f"{changed}publish/")
@@ -96,7 +96,7 @@ def test_a_selection_asks_as_well(changed, publisher, away):
     assert live() == 2
 
 
-def test_guessing_the_password_there_ends_like_guessing_it_at_the_door(changed, publisher, away):
+def test_guessing_the_password_there_is_limited_like_guessing_it_at_login(changed, publisher, away):
     client = logged_in(publisher)
     away(hours=2)
     for attempt in range(11):
@@ -104,7 +104,7 @@ def test_guessing_the_password_there_ends_like_guessing_it_at_the_door(changed, 
     assert response.status_code == 429 and live() == 1
 
 
-def test_the_desk_says_when_somebody_else_tried(editor):
+def test_the_desk_reports_failed_logins_with_your_name(editor):
     first = Client()
     log_in(first)
     assert b"failed before this one" not in first.get("/admin/").content

@@ -1,4 +1,4 @@
-"""What stands beside an answer: its neighbours, and the questions to read next."""
+"""The neighbours of an answer, and related questions."""
 
 import pytest
 from django.utils import timezone
@@ -47,19 +47,9 @@ def test_where_too_few_are_near_others_of_the_topic_follow(client):
     assert shown(client, 3)[2:] == [("town", 1), ("town", 5), ("far", 2), ("far", 6)]
 
 
-def test_what_editors_chose_comes_alone_and_only_if_it_is_public(client):
+def test_related_questions_chosen_by_editors_replace_the_others(client):
     town("town", cards=[1, 3, 5])
     chosen = Question.objects.filter(number__in=[8, 2, 6])
     Question.objects.get(number=3).related.set(chosen)
     withdraw(number=6)
     assert [number for _, number in shown(client, 3)[2:]] == [2, 8]
-
-
-def test_an_answer_takes_six_queries(client, django_assert_max_num_queries):
-    town("far", cards=[2, 6])
-    town("town", cards=[1, 3, 5])
-    Question.objects.get(collection__slug="town", number=3).tags.add("wheels")
-    address = Question.objects.get(collection__slug="town", number=3).get_absolute_url()
-    with django_assert_max_num_queries(6):
-        context = client.get(address).context
-    assert [str(row) for row in (*context["topics"], *context["tags"])] == ["Cards", "wheels"]

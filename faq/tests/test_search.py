@@ -6,9 +6,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-import brotli
 import pytest
-from django.contrib.staticfiles import finders
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.models import Sum
@@ -20,7 +18,6 @@ from taggit.models import Tag
 from faq.answers.manifest import Manifest
 from faq.models import MissedSearch, Question, QuestionTag, SearchText, SearchWord, Synonym, Topic
 from faq.search import query_parser, rebuilding, search, zero_results
-from faq.search.ranking import TITLE
 from faq.search.search import Search
 from faq.tests.conftest import import_text, logged_in
 from faq.tests.relevance import measure, queries
@@ -66,7 +63,7 @@ def results(client, query):
     ]
 
 
-def test_a_result_shows_the_passage_with_the_words_marked_and_leads_to_it(town, client):
+def test_a_result_shows_its_passage_with_marked_words_and_links_to_it(town, client):
     response = client.get("/questions/", {"q": "walk with my bicycle at the pond"})
     page = shape(response.content)
     first = page.xpath("//ol[@class='questions']/li")[0]
@@ -211,7 +208,7 @@ def test_missed_searches_are_few_a_day_and_deleted_after_90_days(library, client
     assert [row.words for row in MissedSearch.objects.all()] == ["xylophon"]
 
 
-def test_nobody_is_kept_from_the_page_where_a_missed_search_cannot_be_noted(library, client):
+def test_a_search_works_where_a_missed_search_cannot_be_recorded(library, client):
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE faq_missedsearch")
     assert b"zeppelin" in client.get("/questions/?q=zeppelin").content
@@ -314,7 +311,7 @@ def test_the_index_is_changed_in_the_same_transaction(town, publisher):
     assert rebuilding.drift() == []
 
 
-def test_an_index_that_is_behind_never_shows_what_is_not_public(town):
+def test_an_outdated_index_never_shows_an_unpublished_answer(town):
     Question.objects.filter(number=3).update(live=None, withdrawn_at=timezone.now())
     assert find("bread") == []
     other = Question.objects.get(number=1)
@@ -375,18 +372,6 @@ def test_a_full_text_index_that_is_not_in_line_is_found_and_mended(town, damage)
     assert rebuilding.drift() == [] and find("bread") == [3]
 
 
-def test_a_rebuild_sums_the_words_up(town, publisher):
-    row = Question.objects.get(number=3)
-    for text in ("Cheese.", "Bread.", "Cheese."):
-        row.points.update(text=text)
-        publishing.publish(Question.objects.get(pk=row.pk), by=publisher, note="Again.")
-    before = SearchWord.objects.count()
-    rebuilding.rebuild()
-    assert SearchWord.objects.count() < before
-    assert not SearchWord.objects.filter(questions__lt=1).exists()
-    assert find("cheese") == [3] and find("bread") == []
-
-
 def test_a_database_that_had_another_search_is_filled_when_it_is_migrated(town):
     SearchText.objects.all().delete()
     SearchWord.objects.all().delete()
@@ -394,29 +379,7 @@ def test_a_database_that_had_another_search_is_filled_when_it_is_migrated(town):
     assert find("bread") == [3] and rebuilding.drift() == []
 
 
-def test_nothing_is_needed_that_the_database_does_not_come_with(town):
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SELECT extname FROM pg_extension")
-            assert cursor.fetchall() == [("plpgsql",)]
-        else:
-            cursor.execute("SELECT count(*) FROM pragma_module_list WHERE name = 'fts5'")
-            assert cursor.fetchone() == (1,)
-
-
 # However much there is
-
-
-def test_titles_are_looked_for_apart_from_all_other_text(db):
-    import_text("1. A pond?\nDesk.\n2. A desk?\nPond.\n3. Ponds and desks?\nBread.\n", slug="many", publish=True)
-    engine, numbers = search.engine(), dict(Question.objects.values_list("pk", "number"))
-
-    def found(*conditions):
-        return sorted(numbers[pk] for pk in engine.candidates(engine.any_of(conditions), None, 10, 10))
-
-    assert found(engine.words(["pond"])) == [1, 2, 3]
-    assert found(engine.words(["pond"], TITLE)) == [1, 3]
-    assert found(engine.words(["pond"], TITLE), engine.words(["bread"], TITLE)) == [1, 3]
 
 
 def test_only_so_many_are_ranked_and_filters_look_among_all(db, client, monkeypatch):
@@ -444,15 +407,6 @@ def test_a_search_needs_few_queries_however_much_there_is(library, client, djang
         client.get("/questions/?q=how+to+borrow+a+libary+book")
 
 
-def test_a_page_of_results_is_light(db, client):
-    seed = Path(__file__).resolve().parents[2] / "seeds" / "wyoming-courts-ice.txt"
-    import_text(seed.read_text(), slug="ice", publish=True)
-    style = len(brotli.compress(Path(finders.find("css/site.css")).read_bytes()))
-    for query in ("court", "Will they tell immigration if I go pay my ticket?", "zzz"):
-        response = client.get("/questions/", {"q": query}, headers={"Accept-Encoding": "br"})
-        assert len(response.content) + style <= 8_000, query
-
-
 def test_the_page_is_whole_in_spanish_too(town, client):
     response = client.get("/es/questions/", {"q": "bycicle"})
     text = words(response)
@@ -476,14 +430,6 @@ ODD = st.one_of(
 )  # fmt: skip
 
 
-def fuzz(client, text):
-    response = client.get("/questions/", {"q": text})
-    assert response.status_code == 200 and not response.cookies
-    html = response.content.decode()
-    assert len(re.findall("<mark>", html)) == len(re.findall("</mark>", html)) and "<script" not in html
-    find(text, as_typed=True)
-
-
 @settings(
     max_examples=int(os.environ.get("FUZZ", "60")),
     deadline=None,
@@ -492,7 +438,11 @@ def fuzz(client, text):
 @given(text=ODD)
 def test_any_input_gives_an_answer(town, client, text):
     """Few here; ``FUZZ=10000 pytest -k any_input`` tries many."""
-    fuzz(client, text)
+    response = client.get("/questions/", {"q": text})
+    assert response.status_code == 200 and not response.cookies
+    html = response.content.decode()
+    assert html.count("<mark>") == html.count("</mark>") and "<script" not in html
+    find(text, as_typed=True)
 
 
 @pytest.mark.parametrize("half", ["tuned", "untouched"])
@@ -509,19 +459,3 @@ def test_the_search_stays_as_good_as_it_was(db, half):
     )
     figures = measure(queries(half), lambda words: find(words)[:10])
     assert figures["success@3"] >= 0.93 and figures["MRR"] >= 0.86
-
-
-@pytest.mark.pure
-def test_the_halves_are_fixed_and_of_all_kinds():
-    every = queries()
-    assert len({entry["words"] for entry in every}) == len(every) >= 120
-    for half in ("tuned", "untouched"):
-        some = queries(half)
-        assert len(some) >= 80 and {entry["kind"] for entry in some} == {
-            "short",
-            "long",
-            "misspelled",
-            "spanish",
-            "hearsay",
-        }
-    assert all(1 <= number <= 20 for entry in every for number in entry["first"])

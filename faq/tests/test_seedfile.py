@@ -209,7 +209,7 @@ DOUBTFUL = {
 
 
 @pytest.mark.parametrize(("text", "warnings"), DOUBTFUL.items())
-def test_where_a_gap_could_hide_there_is_a_warning(text, warnings):
+def test_a_possible_gap_causes_a_warning(text, warnings):
     assert list(parse(text.replace("|", "\n")).warnings) == warnings
 
 
@@ -260,7 +260,7 @@ REFUSED = [
     ("1. A?\n – \n", 2, "“–” with nothing after it", ALONE),
     (f"1. A?\nb\n7. {'c' * 60}", 3, f"“7. {'c' * 50}…”", GAP.format(2, 2)),
     (f"1. A?\n1. {'b' * 10_001}", 2, "a line of 10,001 characters", TOO_LONG),
-    (f"1. A?\n{'b ' * 20_000_000}", 2, "a line of 39,999,999 characters", TOO_LONG),
+    (f"1. A?\n{'b ' * 2_000_000}", 2, "a line of 3,999,999 characters", TOO_LONG),
     (f"1. {'A' * 1_000}?\nb", 1, "a question of 1,001 characters",
      "At most 1,000 fit: shorten it, or move text into the answer."),
 ]  # fmt: skip
@@ -325,7 +325,7 @@ FRAGMENTS = ["1. ", "2. ", "3. ", "– ", "- ", "card", "lane?", "Fee: ", " ", "
 jumble = st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=120)
 @given(st.one_of(st.text(), st.binary(), jumble, jumble.map("1. Who?\n".__add__), jumble.map(str.encode)))
 def test_anything_is_read_and_survives_rendering_or_is_refused_for_one_of_its_lines(source):
     try:
@@ -375,7 +375,7 @@ def puzzles(draw):
     return lines
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(deadline=None, max_examples=300)
 @given(puzzles())
 def test_of_all_readings_the_cheapest_is_taken_and_on_equal_cost_the_one_with_most_questions(lines):
     ends = {True: "?", False: "."}
@@ -456,7 +456,7 @@ def noisy(draw, document):
     return text.encode(random.choice(["utf-8", "utf-8-sig"]))
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=120)
 @given(st.data())
 def test_a_realistic_document_is_read_exactly_as_it_was_written(data):
     document = data.draw(documents())
@@ -464,7 +464,7 @@ def test_a_realistic_document_is_read_exactly_as_it_was_written(data):
     assert parse(data.draw(noisy(document))) == document
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=50)
 @given(documents(tidy=True))
 def test_a_document_whose_questions_ask_and_whose_points_do_not_gives_no_warning(document):
     assert parse(render(document)) == document
@@ -473,24 +473,22 @@ def test_a_document_whose_questions_ask_and_whose_points_do_not_gives_no_warning
 
 def test_a_file_is_read_in_time_proportional_to_its_length():
     """No clock: with quadratic work, each of these would take minutes."""
-    large = "".join(f"{number}. Is lane {number} open?\nYes.\n" for number in range(1, 100_001))
+    large = "".join(f"{number}. Is lane {number} open?\nYes.\n" for number in range(1, 20_001))
     assert render(parse(large)) == large
-    assert len(parse("1. Who?\n" + "1. a\n2. b\n3. c\n" * 50_000).questions[0].blocks) == 150_000
+    assert len(parse("1. Who?\n" + "1. a\n2. b\n3. c\n" * 10_000).questions[0].blocks) == 30_000
     # Each list is one longer than the one before, so that ever more readings stay possible.
-    rising = "1. Who?\n" + "".join(f"{point}. a\n" for length in range(1, 500) for point in range(1, length + 1))
+    rising = "1. Who?\n" + "".join(f"{point}. a\n" for length in range(1, 250) for point in range(1, length + 1))
     assert len(parse(rising).questions) == 1
-    assert refusal(rising + "9999. b\n").line == 124_752
+    assert refusal(rising + "9999. b\n").line == 31_127
     assert len(parse("1. Who?\n" + f"1. {'?' * 9_000}x\n" * 50).questions) == 1
 
 
 # Labels, and what an editor may write
 
 LABELS = [
-    ("Library card: free at the desk.", "Library card", "free at the desk."),
-    ("Benefits:", "Benefits", ""),
-    ("Hours: Monday: closed", "Hours", "Monday: closed"),
-    (f"{'x' * 60}: y", "x" * 60, "y"),
-]
+    ("Library card: free at the desk.", "Library card", "free at the desk."), ("Benefits:", "Benefits", ""),
+    ("Hours: Monday: closed", "Hours", "Monday: closed"), (f"{'x' * 60}: y", "x" * 60, "y"),
+]  # fmt: skip
 NO_LABEL = "Free.|It is free. Note: bring a card.|From 9:30 on|At 9: closed|See https://a.example|: text|https: secure"
 NO_LABEL += f"|Fee:  two spaces|Fee: |Fee : free|{'x' * 61}: y"
 
@@ -521,16 +519,16 @@ PROBLEMS = [
 
 
 @pytest.mark.parametrize(("text", "kind", "problem"), PROBLEMS, ids=[repr(case[0][:20]) for case in PROBLEMS])
-def test_what_cannot_be_a_line_of_a_seed_file_is_explained(text, kind, problem):
+def test_text_that_a_seed_file_cannot_hold_is_explained(text, kind, problem):
     assert problem_with(text, kind) == problem
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=120)
 @given(st.one_of(st.text(), jumble), st.sampled_from(["paragraph", "numbered", "bullet"]))
 @example("x" * 10_000, "numbered")
 @example("x" * 10_000, "paragraph")
 @example("x" * 10_001, "bullet")
-def test_there_is_no_problem_with_exactly_what_survives_rendering(text, kind):
+def test_text_without_a_problem_is_the_text_that_survives_rendering(text, kind):
     block = Block(kind, text, 1 if kind == "numbered" else None)
     document = Document((Question(1, "Who may borrow a book?", (block,)),))
     try:

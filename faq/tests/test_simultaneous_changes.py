@@ -1,4 +1,4 @@
-"""Several people at once, on real connections: nothing is lost, and the log stays one chain."""
+"""Simultaneous changes on real connections: nothing is lost, and the log stays one chain."""
 
 import threading
 
@@ -73,9 +73,7 @@ def test_of_two_saves_at_once_one_is_refused_and_none_is_lost(library, editor, p
     assert f"{other}</textarea>" in refused.content.decode()
 
 
-def test_of_two_who_add_the_same_number_one_is_told_and_nothing_is_written_over(
-    library, editor, publisher, monkeypatch
-):
+def test_of_two_questions_added_with_one_number_the_second_is_refused(library, editor, publisher, monkeypatch):
     def add(user, text):
         data = {"collection": library.pk, "number": 9, "text": text, "check_every": 180, "seen": "",
                 "points-TOTAL_FORMS": 0, "points-INITIAL_FORMS": 0}  # fmt: skip
@@ -105,7 +103,7 @@ def test_a_new_question_is_never_saved_over_one_that_is_there(library):
     assert Question.objects.get(number=1).live is not None
 
 
-def test_of_two_who_publish_at_once_one_makes_an_edition(library, editor, publisher):
+def test_of_two_simultaneous_publications_one_makes_an_edition(library, editor, publisher):
     row = question()
     row.points.update(text="Four weeks.")
     working_copy.refresh(row, editor)
@@ -115,7 +113,7 @@ def test_of_two_who_publish_at_once_one_makes_an_edition(library, editor, publis
     assert question().editions.count() == 2 and audit.verify().problems == []
 
 
-@pytest.mark.parametrize("repeat", range(3))
+@pytest.mark.parametrize("repeat", range(2))
 def test_an_import_a_save_and_a_changed_source_do_not_stop_each_other(library, editor, publisher, repeat):
     row = question(1)
     source = cite(row.points.first())
@@ -143,8 +141,8 @@ def test_an_import_a_save_and_a_changed_source_do_not_stop_each_other(library, e
     assert audit.verify().problems == []
 
 
-@pytest.mark.parametrize("repeat", range(5))
-def test_what_is_published_is_what_the_page_showed_whoever_saves_meanwhile(library, editor, publisher, repeat):
+@pytest.mark.parametrize("repeat", range(3))
+def test_only_the_text_that_the_page_showed_is_published(library, editor, publisher, repeat):
     row = question()
     row.points.update(text="Seen words.")
     working_copy.refresh(row, editor)

@@ -1,4 +1,4 @@
-"""What points rest on: in the working copy, in editions, in public, and whether it is still there."""
+"""Sources of points: in the working copy, in editions, on public pages; and the link checker."""
 
 import threading
 from datetime import date, timedelta
@@ -46,7 +46,7 @@ def sourced(library, editor, publisher):
     return question(1)
 
 
-def test_an_edition_keeps_what_its_points_rest_on_even_when_the_source_changes(sourced):
+def test_an_edition_keeps_its_sources_when_a_source_changes(sourced):
     [citation] = sourced.live.content.blocks[1].citations
     source = contents.Source(
         "rules-of-the-library", "Rules of the library", "Town of Springfield", "official", "https://example.org/r"
@@ -76,7 +76,7 @@ def test_an_answer_without_any_source_says_so_once(library, client):
     assert "None is named for this answer yet." in html and "no source yet" not in html
 
 
-def test_the_history_shows_what_became_of_the_sources(sourced, client):
+def test_the_history_shows_changes_of_the_sources(sourced, client):
     html = client.get(sourced.get_history_url()).content.decode()
     assert "<b>Sources:</b>" in html
     before, after = (edition.content for edition in sourced.editions.all())
@@ -84,7 +84,7 @@ def test_the_history_shows_what_became_of_the_sources(sourced, client):
     assert changed == [("sources", 1), ("sources", 2), ("sources", 3)]
 
 
-def test_machines_are_told_the_sources_once_each(sourced, client):
+def test_structured_data_names_each_source_once(sourced, client):
     html = client.get(sourced.get_absolute_url()).content.decode()
     assert html.count('"@type":"CreativeWork"') == 1 and '"url":"https://example.org/r"' in html
 
@@ -116,7 +116,7 @@ def test_two_documents_with_one_title_have_two_keys(db):
 
 
 @pytest.mark.parametrize("address", ["javascript:alert(1)", "ftp://example.org/", "example.org", "https://a b.org"])
-def test_an_address_that_is_none_is_refused(db, address):
+def test_a_malformed_address_of_a_source_is_refused(db, address):
     from django.core.exceptions import ValidationError
 
     with pytest.raises(ValidationError):
@@ -172,7 +172,7 @@ def test_a_document_that_is_there_is_asked_for_by_its_head_alone(pages):
     assert Pages.asked == [("HEAD", "/ok")]
 
 
-def test_the_checker_does_not_knock_at_doors_of_its_own_network(pages):
+def test_the_link_checker_does_not_visit_private_networks(pages):
     assert "private network" in link_checker.visit(f"{pages}/ok")
     assert Pages.asked == []
 
@@ -180,11 +180,11 @@ def test_the_checker_does_not_knock_at_doors_of_its_own_network(pages):
 @pytest.mark.parametrize(
     "address", ["http://127.0.0.1:1/", "http://nowhere.invalid/", "file:///etc/passwd", "http://["]
 )
-def test_an_address_where_nobody_is_gives_a_reason_and_no_traceback(address):
+def test_an_unreachable_address_gives_a_reason(address):
     assert link_checker.visit(address, private=True).startswith("no answer")
 
 
-def test_what_no_longer_answers_is_noted_and_what_answers_again_is_forgotten(pages, db):
+def test_a_failing_address_is_recorded_until_it_answers_again(pages, db):
     good = Source.objects.create(title="Good", address=f"{pages}/ok")
     bad = Source.objects.create(title="Bad", address=f"{pages}/gone")
     Source.objects.create(title="On paper")

@@ -1,4 +1,4 @@
-"""The desk as a spreadsheet: everything out, topics and keywords back in."""
+"""Exporting questions as a spreadsheet, and importing their topics and keywords."""
 
 import csv
 import io
@@ -40,7 +40,7 @@ def confirm(client, preview):
     return client.post("/admin/faq/question/process_import/", form.initial, follow=True)
 
 
-def test_the_desk_goes_out_as_a_spreadsheet_that_runs_nothing(library, editor):
+def test_the_exported_spreadsheet_contains_no_formulas(library, editor):
     row = question()
     row.short_answer = "=HYPERLINK(1)"
     row.save()
@@ -57,7 +57,7 @@ def test_the_desk_goes_out_as_a_spreadsheet_that_runs_nothing(library, editor):
     }  # fmt: skip
 
 
-def test_an_upload_waits_where_another_web_node_finds_it(library, editor, tmp_path, monkeypatch):
+def test_an_upload_is_stored_in_the_shared_cache(library, editor, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     client = logged_in(editor)
     preview = upload(client, "collection,number,keywords\nlibrary,3,señal")
@@ -91,7 +91,7 @@ def written(rows):
     return out.getvalue()
 
 
-def test_what_goes_out_comes_back_in_without_a_change(library, editor):
+def test_an_exported_spreadsheet_imports_without_a_change(library, editor):
     client = logged_in(editor)
     html = upload(client, written(exported(client))).content.decode()
     assert html.count("Skipped") == 3 and "Update" not in html
@@ -137,7 +137,7 @@ def test_labels_that_somebody_changes_after_the_preview_are_not_replaced(library
     assert "2 updated" in html and labels(1)[1] == labels(2)[1] == ["loan"]
 
 
-def test_a_confirmation_that_does_not_say_what_it_saw_is_refused(library, editor):
+def test_a_confirmation_without_its_seen_field_is_refused(library, editor):
     client = logged_in(editor)
     preview = upload(client, "collection,number,keywords\nlibrary,3,loan")
     preview.context["confirm_form"].initial.pop("seen")
@@ -175,7 +175,7 @@ def test_a_row_that_no_longer_fits_when_it_is_confirmed_stops_the_whole_file(lib
         ("", ""),
     ],
 )
-def test_a_spreadsheet_that_does_not_fit_is_refused_in_words(library, editor, text, message):
+def test_a_spreadsheet_that_does_not_fit_is_refused_with_the_reason(library, editor, text, message):
     response = upload(logged_in(editor), text)
     assert response.status_code == 200 and message in response.content.decode().replace("&#x27;", "'")
     assert not response.context.get("confirm_form")

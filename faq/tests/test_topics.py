@@ -56,12 +56,10 @@ def _by_admin(topic, user):
 @pytest.mark.parametrize(
     "delete",
     [
-        lambda topic, user: topic.delete(),
-        lambda topic, user: Topic.objects.filter(pk=topic.pk).delete(),
-        lambda topic, user: Topic.objects.all().delete(),
-        _by_admin,
+        lambda topic, user: topic.delete(), lambda topic, user: Topic.objects.filter(pk=topic.pk).delete(),
+        lambda topic, user: Topic.objects.all().delete(), _by_admin,
     ],
-)
+)  # fmt: skip
 def test_a_deleted_topic_leaves_an_explanation_at_its_address(library, editor, client, delete):
     delete(Topic.objects.get(slug="cards"), editor)
     page = client.get("/topics/cards/")
@@ -190,7 +188,7 @@ def test_a_fixture_that_does_not_know_of_a_public_topic_leaves_it_public(library
     assert list(Topic.objects.values_list("public_since", flat=True)) == since
 
 
-def test_a_collection_whose_answers_are_all_withdrawn_is_no_hole_either(library, client):
+def test_a_collection_whose_answers_are_all_withdrawn_leaks_nothing(library, client):
     for row in Question.objects.all():
         publishing.withdraw(row, because="Gone.")
     assert client.get("/answers/library/").status_code == 200

@@ -1,4 +1,4 @@
-"""What is pointed out in the words of an answer, and what is left alone."""
+"""Findings in the wording of an answer."""
 
 import json
 
@@ -47,7 +47,7 @@ def test_a_sentence_of_more_than_thirty_words_is_long_and_one_of_thirty_is_not()
 
 
 @pytest.mark.pure
-def test_sentences_end_where_people_hear_an_end():
+def test_sentences_end_at_punctuation_but_not_in_abbreviations_and_numbers():
     assert wording.sentences("He came at 3.5 km. She left! “Why?” Nobody knew.") == [
         "He came at 3.5 km.", "She left!", "“Why?”", "Nobody knew."
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""From an editor's change to an edition: review, two pairs of eyes, and the log of who did what."""
+"""From an editor's change to an edition: review, the second person, and the log."""
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
@@ -66,7 +66,7 @@ def test_there_is_nothing_to_review_where_nothing_changed(library, editor, publi
         publishing.send_back(question(), by=publisher, note="No.")
 
 
-def test_what_could_not_be_published_is_not_submitted_either(library, editor):
+def test_an_answer_that_cannot_be_published_cannot_be_submitted(library, editor):
     row = question()
     row.points.all().delete()
     working_copy.refresh(row, editor)
@@ -74,14 +74,14 @@ def test_what_could_not_be_published_is_not_submitted_either(library, editor):
         publishing.submit(row, by=editor)
 
 
-def test_nothing_is_sent_back_without_a_word(library, editor, publisher):
+def test_sending_back_needs_a_note(library, editor, publisher):
     publishing.submit(change(editor), by=editor)
     with pytest.raises(CannotPublish, match="what is still to be done"):
         publishing.send_back(question(), by=publisher, note="  ")
     assert question().review == "submitted"
 
 
-def test_whoever_wrote_a_word_does_not_publish_it(library, editor, publisher):
+def test_you_cannot_publish_text_that_you_wrote(library, editor, publisher):
     change(editor)
     change(publisher, "Five weeks.")
     with pytest.raises(NeedsSecondPerson, match="somebody else"):
@@ -140,7 +140,7 @@ def test_there_is_no_way_around_the_second_person(library, publisher, second, wa
         publishing.publish(question(number), by=publisher, note="Mine.")
 
 
-def test_words_that_are_gone_again_make_nobody_a_contributor(library, editor, publisher):
+def test_a_reverted_change_makes_nobody_a_contributor(library, editor, publisher):
     change(publisher)
     change(publisher, "Three weeks. A reminder is sent before.")
     assert (question().state, question().contributors) == ("public", [])
@@ -168,7 +168,7 @@ def test_an_override_says_publicly_that_nobody_else_looked_until_somebody_does(l
     assert "Published without a second check." in history and "Another person has confirmed it since." in history
 
 
-def test_a_reason_is_no_excuse_where_none_is_needed(library, editor, publisher):
+def test_an_override_that_is_not_needed_is_not_recorded(library, editor, publisher):
     change(editor)
     assert publishing.publish(question(), by=publisher, note="Four.", override="Just so.").second_check
     assert not question().unconfirmed and "override" not in Event.objects.of(question()).first().details
@@ -180,7 +180,7 @@ def test_imported_words_that_one_person_publishes_do_not_claim_two(drafts, publi
     assert "one person read it" in client.get(question().get_history_url()).content.decode()
 
 
-def test_whoever_wrote_a_withdrawn_answer_does_not_bring_it_back_alone(library, editor, publisher, second):
+def test_the_writer_of_a_withdrawn_answer_cannot_republish_it_alone(library, editor, publisher, second):
     change(publisher)
     publishing.publish(question(), by=second, note="Four.")
     publishing.withdraw(question(), because="It was wrong.", by=second)
@@ -251,7 +251,7 @@ def test_the_log_follows_and_editions_are_as_sealed(library, editor, publisher):
         ),
     ],
 )
-def test_whoever_changes_the_database_by_hand_is_found_out(library, editor, publisher, sql, problem):
+def test_a_change_of_sealed_rows_by_hand_is_found(library, editor, publisher, sql, problem):
     publishing.publish(change(editor), by=publisher, note="Four.")
     tamper(sql)
     assert any(problem in found for found in audit.verify().problems), audit.verify().problems
