@@ -2,7 +2,7 @@
 
 import re
 import time
-from datetime import date
+from datetime import date, timedelta
 from importlib import import_module
 from unittest import mock
 
@@ -13,6 +13,7 @@ from django.db import transaction
 from django.test import Client, TransactionTestCase
 from lxml import html
 
+from faq.admin import reauthentication
 from faq.answers import manifest, seedfile
 from faq.models import AnswerPoint, Citation, Question, Source, Synonym, content_version, triggers
 from faq.site import reports
@@ -104,6 +105,19 @@ def editor(db):
 @pytest.fixture
 def publisher(db):
     return _person("pat", "Publishers")
+
+
+@pytest.fixture
+def away(monkeypatch):
+    """Makes time pass for the people who are logged in: `away(hours=2)`."""
+    now = reauthentication.time.time()
+
+    def pass_(**spans):
+        nonlocal now
+        now += timedelta(**spans).total_seconds()
+        monkeypatch.setattr(reauthentication.time, "time", lambda: now)
+
+    return pass_
 
 
 class Browser(Client):

@@ -14,6 +14,15 @@ from django.db import connection
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def database_url():
+    """The DATABASE_URL of the tests' own database."""
+    facts = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{facts['NAME']}"
+    host = str(facts["HOST"]).replace("/", "%2F")  # a folder with a socket
+    return f"postgres://{facts['USER']}:{facts['PASSWORD']}@{host}:{facts['PORT']}/{facts['NAME']}"
+
+
 class Site:
     """An installation on SQLite with its files in `folder`/var. `settings` are environment variables."""
 

@@ -140,15 +140,6 @@ def test_a_backup_that_was_changed_is_no_proof_and_is_not_put_back(library, publ
         run("restore_backup", backups.latest(), yes=True)
 
 
-def test_another_sites_backup_is_no_proof(library, publisher):
-    run("backup")
-    triggers.remove()
-    connection.cursor().execute("DELETE FROM faq_event")
-    triggers.install()
-    with pytest.raises(CommandError):
-        run("verify_backup")
-
-
 @pytest.mark.parametrize("content", [b"", b"not a database", b"SQLite format 3\x00" + b"\x00" * 4000])
 def test_a_file_that_is_no_backup_is_refused_and_nothing_is_changed(library, tmp_path, content):
     path = tmp_path / "wrong"

@@ -11,7 +11,6 @@ from faq.admin import site
 from faq.models import Collection, Event, Question
 from faq.tests.conftest import _person, logged_in
 from faq.tests.surfaces import public_addresses
-from faq.tests.test_reauthentication import away  # noqa: F401
 from faq.tests.test_views import words
 from faq.workflow import audit, collection_texts, fixtures, publishing
 from faq.workflow.collection_texts import CannotChange
@@ -199,7 +198,7 @@ def test_the_person_who_proposed_is_the_contributor_also_without_an_account(libr
     assert Event.objects.filter(act="saved", question=2).last().by == who
 
 
-def test_confirming_new_texts_after_an_absence_asks_for_the_password(library, manager, publisher, away):  # noqa: F811
+def test_confirming_new_texts_after_an_absence_asks_for_the_password(library, manager, publisher, away):
     send(manager, origin="A book.")
     client = logged_in(publisher)
     client.get(page_of("confirm"))

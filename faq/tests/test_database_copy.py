@@ -14,7 +14,7 @@ from django.test import Client
 
 from faq.models import Event, Question, Report, Synonym
 from faq.search import rebuilding
-from faq.tests.installations import Site, migrated_site
+from faq.tests.installations import Site, database_url, migrated_site
 from faq.tests.test_workflow import change, question
 from faq.workflow import audit, publishing
 
@@ -101,14 +101,6 @@ def plain(value):
     return json.loads(value) if isinstance(value, str) and value.startswith(("{", "[")) else value
 
 
-def address():
-    """The URL of the tests' own database."""
-    facts = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{facts['NAME']}"
-    return f"postgres://{facts['USER']}@{facts['HOST']}:{facts['PORT']}/{facts['NAME']}"
-
-
 def test_a_copy_has_all_rows_and_the_site_goes_on_from_there(old):
     [(version,)] = execute(old, "SELECT version FROM faq_contentversion WHERE id = 1")
     [(synonyms,)] = execute(old, "SELECT count(*) FROM faq_synonym")
@@ -138,7 +130,7 @@ def test_a_copy_there_and_back_has_the_same_rows(old, tmp_path):
     run(old)
     connection.close()
     site = Site(tmp_path)
-    assert f"Last hash: {audit.verify().head}" in site.manage("move_database", address()).stdout.decode()
+    assert f"Last hash: {audit.verify().head}" in site.manage("move_database", database_url()).stdout.decode()
     assert everything(tmp_path / "var" / "kb.sqlite3") == everything(old)
     assert b"in line" in site.manage("rebuild_search", "--check").stdout
 

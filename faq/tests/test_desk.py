@@ -10,7 +10,7 @@ from django.utils import timezone
 from faq.admin import site
 from faq.models import Citation, Collection, Event, MissedSearch, Note, Question, Source, Topic
 from faq.site import reports
-from faq.tests.conftest import check, import_text, logged_in, submit
+from faq.tests.conftest import _person, check, import_text, logged_in, submit
 from faq.tests.test_admin import form_data, page_of, question, save
 from faq.tests.test_sources import cite
 from faq.workflow import collection_texts, publishing, working_copy
@@ -129,60 +129,38 @@ ANONYMOUS, STAFF, EDITORS, PUBLISHERS, MANAGERS, SUPERUSER = range(6)
 EVERYBODY = {EDITORS, PUBLISHERS, MANAGERS, SUPERUSER}
 PUBLISHING = {PUBLISHERS, SUPERUSER}
 MANAGING = {MANAGERS, SUPERUSER}
-PERMISSIONS = {
-    "/admin/": {STAFF, *EVERYBODY},
-    "/admin/faq/question/": EVERYBODY,
-    "/admin/faq/question/add/": EVERYBODY,
-    "/admin/faq/question/{q}/change/": EVERYBODY,
-    "/admin/faq/question/{q}/history/": EVERYBODY,
-    "/admin/faq/question/{q}/preview/": EVERYBODY,
-    "/admin/faq/question/{q}/compare/": EVERYBODY,
-    "/admin/faq/question/{q}/submit/": EVERYBODY,
-    "/admin/faq/question/{q}/discard/": EVERYBODY,
-    "/admin/faq/question/{q}/restore/": EVERYBODY,
-    "/admin/faq/question/{q}/settle/": EVERYBODY,
-    "/admin/faq/question/{q}/link/": EVERYBODY,
-    "/admin/faq/question/{q}/send-back/": PUBLISHING,
-    "/admin/faq/question/{q}/publish/": PUBLISHING,
-    "/admin/faq/question/{q}/withdraw/": PUBLISHING,
-    "/admin/faq/question/{q}/check/": PUBLISHING,
-    "/admin/faq/question/{q}/delete/": {SUPERUSER},
-    "/admin/faq/question/export/": EVERYBODY,
-    "/admin/faq/question/import/": EVERYBODY,
-    "/admin/faq/source/": EVERYBODY,
-    "/admin/faq/source/add/": EVERYBODY,
-    "/admin/faq/source/{s}/change/": EVERYBODY,
-    "/admin/faq/source/{s}/delete/": {SUPERUSER},
-    "/admin/faq/synonym/": EVERYBODY,
-    "/admin/faq/synonym/add/": EVERYBODY,
-    "/admin/faq/missedsearch/": EVERYBODY,
-    "/admin/faq/missedsearch/add/": set(),
-    "/admin/faq/note/": EVERYBODY,
-    "/admin/faq/note/add/": EVERYBODY,
-    "/admin/faq/report/": EVERYBODY,
-    "/admin/faq/topic/": EVERYBODY,
-    "/admin/faq/topic/add/": MANAGING,
-    "/admin/faq/topic/{t}/delete/": MANAGING,
-    "/admin/taggit/tag/": EVERYBODY,
-    "/admin/taggit/tag/add/": EVERYBODY,
-    "/admin/faq/collection/": EVERYBODY,
-    "/admin/faq/collection/add/": MANAGING,
-    "/admin/faq/collection/{c}/change/": EVERYBODY,
-    "/admin/faq/collection/{c}/history/": EVERYBODY,
-    "/admin/faq/collection/{c}/confirm/": PUBLISHING,
-    "/admin/faq/sitetext/": EVERYBODY,
-    "/admin/faq/sitetext/add/": MANAGING,
-    "/admin/auth/user/": MANAGING,
-    "/admin/auth/user/add/": MANAGING,
-    "/admin/auth/group/": MANAGING,
-    "/admin/auth/group/add/": {SUPERUSER},
+ADDRESSES = [
+    (EVERYBODY, (
+        "faq/question/", "faq/question/add/", "faq/question/{q}/change/", "faq/question/{q}/history/",
+        "faq/question/{q}/preview/", "faq/question/{q}/compare/", "faq/question/{q}/submit/",
+        "faq/question/{q}/discard/", "faq/question/{q}/restore/", "faq/question/{q}/settle/",
+        "faq/question/{q}/link/", "faq/question/export/", "faq/question/import/", "faq/source/", "faq/source/add/",
+        "faq/source/{s}/change/", "faq/synonym/", "faq/synonym/add/", "faq/missedsearch/", "faq/note/",
+        "faq/note/add/", "faq/report/", "faq/topic/", "taggit/tag/", "taggit/tag/add/", "faq/collection/",
+        "faq/collection/{c}/change/", "faq/collection/{c}/history/", "faq/sitetext/",
+    )),
+    (PUBLISHING, (
+        "faq/question/{q}/send-back/", "faq/question/{q}/publish/", "faq/question/{q}/withdraw/",
+        "faq/question/{q}/check/", "faq/collection/{c}/confirm/",
+    )),
+    (MANAGING, (
+        "faq/topic/add/", "faq/topic/{t}/delete/", "faq/collection/add/", "faq/sitetext/add/", "auth/user/",
+        "auth/user/add/", "auth/group/",
+    )),
+    ({SUPERUSER}, (
+        "faq/question/{q}/delete/", "faq/source/{s}/delete/", "auth/group/add/",
+    )),
+    (set(), (
+        "faq/missedsearch/add/",
+    )),
+]  # fmt: skip
+PERMISSIONS = {"/admin/": {STAFF, *EVERYBODY}} | {
+    f"/admin/{address}": people for people, addresses in ADDRESSES for address in addresses
 }
 
 
 @pytest.fixture
 def people(editor, publisher):
-    from faq.tests.conftest import _person
-
     return {
         ANONYMOUS: None,
         STAFF: User.objects.create_user("newcomer", is_staff=True),

@@ -1,6 +1,7 @@
 """Signed links that show a draft to somebody without an account."""
 
 import re
+import time
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -44,10 +45,8 @@ def test_the_link_ends_with_the_draft(library, editor, publisher, client):
 
 @pytest.mark.parametrize("many", [False, True])
 def test_the_link_of_a_deleted_draft_shows_no_other_question(drafts, admin_client, client, many):
-    from faq.workflow.draft_links import token
-
     row = question()
-    address = reverse("draft", args=[token(row)])
+    address = reverse("draft", args=[draft_links.token(row)])
     assert client.get(address).status_code == 200
     if many:
         page = admin_client.post("/admin/faq/question/", {"action": "delete_selected", "_selected_action": [row.pk]})
@@ -61,13 +60,11 @@ def test_the_link_of_a_deleted_draft_shows_no_other_question(drafts, admin_clien
     assert other.pk != row.pk  # no key is given twice
     response = client.get(address)
     assert response.status_code == 410 and "something else" not in response.content.decode()
-    assert client.get(reverse("draft", args=[token(other)])).status_code == 200
+    assert client.get(reverse("draft", args=[draft_links.token(other)])).status_code == 200
 
 
 def test_the_link_ends_after_two_weeks(drafts_clock, drafts, client):
-    from faq.workflow.draft_links import token
-
-    address = reverse("draft", args=[token(question())])
+    address = reverse("draft", args=[draft_links.token(question())])
     drafts_clock(days=13)
     assert client.get(address).status_code == 200
     drafts_clock(days=15)
@@ -77,8 +74,6 @@ def test_the_link_ends_after_two_weeks(drafts_clock, drafts, client):
 
 @pytest.fixture
 def drafts_clock(monkeypatch):
-    import time
-
     now = time.time()
     return lambda days: monkeypatch.setattr("django.core.signing.time.time", lambda: now + days * 86_400)
 

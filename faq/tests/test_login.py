@@ -1,12 +1,14 @@
 """Logging in: passwords, the limit of attempts, and the second factor."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from axes.models import AccessAttempt, AccessLog
 from django.contrib.auth.hashers import get_hasher
 from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
+from django.utils import timezone
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -112,6 +114,44 @@ def test_a_wrong_name_and_a_wrong_password_get_the_same_answer(editor):
         for name, password in (("erin", "wrong"), ("nobody", "wrong"), ("idle", RIGHT), ("reader", RIGHT))
     }
     assert len(answers) == 1
+
+
+def test_the_desk_reports_failed_logins_with_your_name(editor):
+    first = Client()
+    log_in(first)
+    assert b"failed before this one" not in first.get("/admin/").content
+    for attempt in range(3):
+        log_in(Client(), password=f"wrong {attempt}")
+    second = Client()
+    log_in(second, password=RIGHT)
+    page = second.get("/admin/").content.decode()
+    assert "3 log-ins with your name failed before this one" in page and "You were here before on" in page
+    third = Client()
+    log_in(third)
+    assert b"failed before this one" not in third.get("/admin/").content
+
+
+def test_failed_log_ins_are_remembered_for_a_month(editor, monkeypatch):
+    for attempt in range(2):
+        log_in(Client(), password=f"wrong {attempt}")
+    later = timezone.now() + timedelta(days=29)
+    monkeypatch.setattr("django.core.cache.backends.db.tz_now", lambda: later)
+    client = Client()
+    log_in(client)
+    assert b"2 log-ins with your name failed before this one" in client.get("/admin/").content
+
+
+def test_a_session_ends_twelve_hours_after_the_log_in_however_much_it_is_used(editor, away, monkeypatch):
+    client, begun = Client(), timezone.now()
+    log_in(client, password=RIGHT)
+    for hours, status in ((6, 200), (11, 200), (12.1, 302)):
+        now = begun + timedelta(hours=hours)
+        monkeypatch.setattr(timezone, "now", lambda now=now: now)
+        away(hours=hours)
+        response = client.get("/admin/")
+        assert response.status_code == status
+        if cookie := response.cookies.get("sessionid"):
+            assert cookie["max-age"] in ("", 0) or cookie["max-age"] <= (12 - hours) * 3600 + 60
 
 
 # The second factor

@@ -26,6 +26,7 @@ from faq.models import (
 from faq.search import rebuilding, zero_results
 from faq.site import reports
 from faq.tests.conftest import import_text, logged_in, name_sources
+from faq.tests.installations import database_url
 from faq.workflow import audit, collection_texts, publishing, working_copy
 from kb_site import page_cache
 
@@ -359,20 +360,9 @@ def server(town, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = connection.settings_dict
-    if connection.vendor == "sqlite":
-        address = f"sqlite:///{settings['NAME']}"
-    else:
-        address = "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**settings)
-        if str(settings["HOST"]).startswith("/"):
-            address = "postgres://{USER}:{PASSWORD}@{0}:{PORT}/{NAME}".format(
-                settings["HOST"].replace("/", "%2F"), **settings
-            )
     environ = os.environ | {
-        "DATABASE_URL": address,
-        "DJANGO_SETTINGS_MODULE": "kb_site.settings",
-        "VAR_DIR": str(tmp_path),
-    }
+        "DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "kb_site.settings", "VAR_DIR": str(tmp_path)
+    }  # fmt: skip
     environ.pop("ALLOWED_HOSTS", None)
     subprocess.run([sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"], env=environ, check=True)
     command = [Path(sys.executable).parent / "granian", "--interface", "wsgi", "--port", str(port), "--workers", "2"]

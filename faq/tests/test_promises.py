@@ -7,9 +7,8 @@ import re
 import pytest
 from django.db import connection
 from django.test import RequestFactory
-from django.urls import reverse
 
-from faq.models import AnswerPoint, Collection, Question, Topic
+from faq.models import AnswerPoint, Question, Topic
 from faq.tests.conftest import import_text, logged_in
 from faq.tests.surfaces import public_addresses
 from faq.workflow import publishing, working_copy
@@ -166,8 +165,3 @@ def test_the_error_page_needs_nothing_that_could_be_broken(db):
     with connection.execute_wrapper(lambda *arguments: pytest.fail("the error page asked the database")):
         response = server_error(RequestFactory().get("/"))
     assert response.status_code == 500 and "<h1" in response.content.decode()
-
-
-def test_every_collection_and_topic_has_its_lasting_address(library):
-    assert Collection.objects.get().get_absolute_url() == reverse("collection", args=["library"]) == "/answers/library/"
-    assert Topic.objects.get(slug="cards").get_absolute_url() == "/topics/cards/"

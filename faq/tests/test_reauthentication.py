@@ -1,15 +1,9 @@
 """Asking for the password again after an absence, and the report of failed logins."""
 
-from datetime import timedelta
-
 import pytest
-from django.test import Client
-from django.utils import timezone
 
-from faq.admin import reauthentication
 from faq.models import Question
 from faq.tests.conftest import logged_in
-from faq.tests.test_login import RIGHT, log_in
 from faq.workflow import working_copy
 
 pytestmark = pytest.mark.django_db
@@ -21,19 +15,6 @@ def changed(library, editor):
     row.points.update(text="Four weeks.")
     working_copy.refresh(row, editor)
     return f"/admin/faq/question/{row.pk}/"
-
-
-@pytest.fixture
-def away(monkeypatch):
-    """Makes time pass for who is logged in."""
-    now = reauthentication.time.time()
-
-    def pass_(**spans):
-        nonlocal now
-        now += timedelta(**spans).total_seconds()
-        monkeypatch.setattr(reauthentication.time, "time", lambda: now)
-
-    return pass_
 
 
 def live():
@@ -102,41 +83,3 @@ def test_guessing_the_password_there_is_limited_like_guessing_it_at_login(change
     for attempt in range(11):
         response = client.post(f"{changed}publish/", {"note": "A.", "password": f"wrong {attempt}"})
     assert response.status_code == 429 and live() == 1
-
-
-def test_the_desk_reports_failed_logins_with_your_name(editor):
-    first = Client()
-    log_in(first)
-    assert b"failed before this one" not in first.get("/admin/").content
-    for attempt in range(3):
-        log_in(Client(), password=f"wrong {attempt}")
-    second = Client()
-    log_in(second, password=RIGHT)
-    page = second.get("/admin/").content.decode()
-    assert "3 log-ins with your name failed before this one" in page and "Your previous log-in was on" in page
-    third = Client()
-    log_in(third)
-    assert b"failed before this one" not in third.get("/admin/").content
-
-
-def test_failed_log_ins_are_remembered_for_a_month(editor, monkeypatch):
-    for attempt in range(2):
-        log_in(Client(), password=f"wrong {attempt}")
-    later = timezone.now() + timedelta(days=29)
-    monkeypatch.setattr("django.core.cache.backends.db.tz_now", lambda: later)
-    client = Client()
-    log_in(client)
-    assert b"2 log-ins with your name failed before this one" in client.get("/admin/").content
-
-
-def test_a_session_ends_twelve_hours_after_the_log_in_however_much_it_is_used(editor, away, monkeypatch):
-    client, begun = Client(), timezone.now()
-    log_in(client, password=RIGHT)
-    for hours, status in ((6, 200), (11, 200), (12.1, 302)):
-        now = begun + timedelta(hours=hours)
-        monkeypatch.setattr(timezone, "now", lambda now=now: now)
-        away(hours=hours)
-        response = client.get("/admin/")
-        assert response.status_code == status
-        if cookie := response.cookies.get("sessionid"):
-            assert cookie["max-age"] in ("", 0) or cookie["max-age"] <= (12 - hours) * 3600 + 60

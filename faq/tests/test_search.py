@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from taggit.models import Tag
 
-from faq.answers.manifest import Manifest
+from faq.answers import manifest
 from faq.models import MissedSearch, Question, QuestionTag, SearchText, SearchWord, Synonym, Topic
 from faq.search import query_parser, rebuilding, search, zero_results
 from faq.search.search import Search
@@ -46,7 +46,7 @@ Yes, with a permit from the front desk.
 @pytest.fixture
 def town(db):
     """The collection `town`, with four public questions."""
-    return import_text(TOWN, Manifest(title="Town"), slug="town", publish=True).collection
+    return import_text(TOWN, manifest.Manifest(title="Town"), slug="town", publish=True).collection
 
 
 def find(text, **options):
@@ -431,10 +431,9 @@ ODD = st.one_of(
 
 
 @settings(
-    max_examples=int(os.environ.get("FUZZ", "60")),
-    deadline=None,
+    max_examples=int(os.environ.get("FUZZ", "60")), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+)  # fmt: skip
 @given(text=ODD)
 def test_any_input_gives_an_answer(town, client, text):
     """Few here; ``FUZZ=10000 pytest -k any_input`` tries many."""
@@ -449,13 +448,7 @@ def test_any_input_gives_an_answer(town, client, text):
 def test_the_search_stays_as_good_as_it_was(db, half):
     """A floor below what is measured (see `make relevance`), so that a change which makes it worse is noticed."""
     seed = Path(__file__).resolve().parents[2] / "seeds" / "wyoming-courts-ice"
-    from faq.answers import manifest
-
-    import_text(
-        seed.with_suffix(".txt").read_text(),
-        manifest.parse(seed.with_suffix(".toml").read_bytes()),
-        "ice",
-        publish=True,
-    )
+    about = manifest.parse(seed.with_suffix(".toml").read_bytes())
+    import_text(seed.with_suffix(".txt").read_text(), about, "ice", publish=True)
     figures = measure(queries(half), lambda words: find(words)[:10])
     assert figures["success@3"] >= 0.93 and figures["MRR"] >= 0.86

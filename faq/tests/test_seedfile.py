@@ -72,10 +72,6 @@ def test_the_questions_of_the_seed_are_its_lines_that_end_with_a_question_mark()
     assert [(q.line, f"{q.number}. {q.text}") for q in parse(SEED_TEXT).questions] == asking
 
 
-def test_the_seed_renders_to_itself_byte_for_byte():
-    assert render(parse(SEED.read_bytes())).encode() == SEED.read_bytes()
-
-
 def _silent(changed):
     """The numbers of the questions whose change, made by `changed(lines, start, end)`, goes unnoticed."""
     lines = SEED_TEXT.splitlines(keepends=True)

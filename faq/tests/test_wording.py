@@ -84,11 +84,6 @@ def test_any_text_can_be_looked_at(text):
 
 
 @pytest.mark.pure
-def test_an_answer_without_points_has_nothing_to_find():
-    assert found() == []
-
-
-@pytest.mark.pure
 def test_a_very_long_point_takes_no_time_to_speak_of():
     for text in ("a" * 10_000, "may " * 2_500, "A." * 5_000, ". " * 5_000, "as of my last " * 700, "((((" * 2_500):
         wording.review(content(block(1, "paragraph", text)))
