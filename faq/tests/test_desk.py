@@ -415,7 +415,8 @@ def test_a_point_of_another_question_is_never_touched(library, editor):
         "/admin/autocomplete/?app_label=faq&model_name=question&field_name=related&term=%00",
         "/admin/autocomplete/?app_label=faq&model_name=citation&field_name=source&term=%00",
         "/admin/faq/question/99999999999999999999/change/", "/admin/faq/question/99999999999999999999/publish/",
-        "/admin/faq/source/?q=%00",
+        "/admin/faq/source/?q=%00", "/admin/faq/question/add/?related=10000-01-01",
+        "/admin/faq/question/add/?related=1,x", "/admin/faq/question/add/?related=,",
     ],
 )  # fmt: skip
 def test_malformed_admin_addresses_cause_no_server_error(library, people, address):
