@@ -121,7 +121,7 @@ def away(monkeypatch):
 
 
 class Browser(Client):
-    """Sends what the page of an act carries hidden along with its form, as a browser does."""
+    """Sends the hidden fields of a page along with its form, as a browser does."""
 
     def post(self, path, data=None, *args, **kwargs):
         if re.fullmatch(r"/admin/faq/(question|collection)/\d+/[a-z-]+/", path) and isinstance(data or {}, dict):
@@ -148,7 +148,7 @@ def fields_of(page):
 
 
 def submit(client, address, data=(), **options):
-    """Open a page of the admin, and send its form back with `data` in place of what stands there."""
+    """Open a page of the admin, and send its form back with `data` in place of the values there."""
     return client.post(address, fields_of(client.get(address)) | dict(data), **options)
 
 

@@ -280,11 +280,11 @@ def test_a_fixture_that_fails_half_way_leaves_no_entry(elsewhere):
     assert not Event.objects.exists() and not Edition.objects.exists()
 
 
-# Anything in any order
+# Random acts in any order
 
 
 class Desk:
-    """Does one act after the other as a site's people do, at random; what the site refuses is no matter."""
+    """Does random acts of editors one after the other. A refused act is ignored."""
 
     def __init__(self, chance, people, path):
         self.chance, self.people, self.path, self.made = chance, people, path, 0

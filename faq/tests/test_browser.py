@@ -103,7 +103,7 @@ def test_answers_are_found_by_topic_keyword_and_words_and_a_link_to_a_point_lead
     assert "Day pass" in reader.locator(":target").inner_text()
 
 
-def test_a_problem_is_reported_and_the_truth_is_told(reader):
+def test_a_problem_is_reported_and_a_failure_is_shown(reader):
     reader.goto("/answers/library/1/")
     reader.get_by_role("link", name="Report a problem").click()
     reader.get_by_role("button", name="Send to the editors").click()
@@ -150,7 +150,7 @@ def test_the_keyboard_alone_reaches_everything_in_order(reader):
     assert heading(reader) == "Is there a bicycle stand?"
 
 
-def test_leaving_is_always_in_reach_and_says_nothing_to_the_other_page(reader):
+def test_the_link_that_leaves_the_site_is_always_visible_and_sends_no_referrer(reader):
     reader.goto("/answers/library/")
     for scroll in (0, 4000):
         reader.mouse.wheel(0, scroll)

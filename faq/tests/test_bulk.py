@@ -59,7 +59,7 @@ def test_a_selection_that_changed_since_the_page_opened_is_not_published(library
 
 
 def test_nobody_confirms_an_edition_that_came_after_the_page_was_opened(library, editor, publisher):
-    """Else it would be the second check of words that were published without one."""
+    """Otherwise it would count as the second check of text that was published without one."""
     row = question()
     row.points.update(text="Never shown to the checker.")
     working_copy.refresh(row, publisher)

@@ -123,7 +123,7 @@ def test_the_desk_and_the_list_need_as_many_queries_for_many_questions_as_for_fe
     assert counts[:2] == counts[2:]
 
 
-# Who may do what
+# Permissions
 
 ANONYMOUS, STAFF, EDITORS, PUBLISHERS, MANAGERS, SUPERUSER = range(6)
 EVERYBODY = {EDITORS, PUBLISHERS, MANAGERS, SUPERUSER}
@@ -403,7 +403,7 @@ def test_a_point_of_another_question_is_never_touched(library, editor):
     assert "Mine." in [point.text for point in question(2).points.all()]
 
 
-# What came in crooked
+# Malformed input
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_pages_are_compressed_as_the_reader_can_read_them(library, client, accep
 
 
 def test_the_etag_depends_on_the_page_and_not_on_its_compression(library, client):
-    """So who has it compressed in a hurry need not load it again when it was compressed well."""
+    """So a reader with the quickly compressed page need not load it again when it was compressed better."""
     tags = {client.get(ADDRESS, headers={"Accept-Encoding": e}).headers["ETag"] for e in ("br", "gzip", "", "br")}
     assert len(tags) == 1 and tags.pop().startswith("W/")
     assert client.get("/answers/library/1/").headers["ETag"] != client.get(ADDRESS).headers["ETag"]

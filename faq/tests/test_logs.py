@@ -48,7 +48,7 @@ def lines(monkeypatch):
 
 @pytest.fixture
 def failing(monkeypatch):
-    """Pages of answers fail, with the words that a reader typed in what is said about it."""
+    """Pages of answers raise the error, whose message repeats a reader's words."""
 
     def fail(error):
         def get_queryset(*arguments, **options):

@@ -14,7 +14,7 @@ TEXT = b"Three weeks. " * 100
 
 
 class Site:
-    """An application under `PageCache` that counts what it is asked, and a content version to be moved."""
+    """An application under `PageCache` that records its requests, and a content version that tests can change."""
 
     def __init__(self):
         self.asked, self.version, self.body, self.status = [], 1, TEXT, "200 OK"
@@ -103,7 +103,7 @@ def test_a_head_request_gets_the_same_headers_and_no_body(site):
 
 
 def test_the_application_gets_the_normalised_encoding_of_the_cache_key(site):
-    """Else somebody who refuses one encoding in an odd way could leave it for those who cannot read it."""
+    """Otherwise an odd Accept-Encoding header could store a page in an encoding that the next reader cannot read."""
     for accepted, asked in [("br;q=0, gzip", "gzip"), ("gzip;q=0.5, br;q=0.1", "br"), ("zstd", ""), ("GZIP", "")]:
         site.get("/" + accepted, HTTP_ACCEPT_ENCODING=accepted)
         assert site.asked[-1]["HTTP_ACCEPT_ENCODING"] == asked
@@ -137,7 +137,7 @@ def test_long_addresses_count_as_memory(site, monkeypatch):
 
 
 def test_a_thread_with_a_newer_version_gets_no_older_page(site):
-    """One that was told an older version, and came late, finds nothing, and leaves nothing, for those who know more."""
+    """A thread that read an older version and comes late neither finds nor stores a page of the newer version."""
     site.get()
     site.front._current_generation = lambda: (2, site.front._generation[1])
     site.body = b"Four weeks."

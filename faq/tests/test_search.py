@@ -379,7 +379,7 @@ def test_a_database_that_had_another_search_is_filled_when_it_is_migrated(town):
     assert find("bread") == [3] and rebuilding.drift() == []
 
 
-# However much there is
+# Bounds
 
 
 def test_only_so_many_are_ranked_and_filters_look_among_all(db, client, monkeypatch):
@@ -416,7 +416,7 @@ def test_the_page_is_whole_in_spanish_too(town, client):
     assert page.xpath("//ol[@class='questions']/li/a/@href")[0].startswith("/es/answers/town/1/")
 
 
-# What people type
+# Any input
 
 ODD = st.one_of(
     st.text(max_size=60),

@@ -123,7 +123,7 @@ def test_a_malformed_address_of_a_source_is_refused(db, address):
         Source(title="Notice", address=address).full_clean()
 
 
-# Whether they are still there
+# The link checker
 
 
 class Pages(BaseHTTPRequestHandler):

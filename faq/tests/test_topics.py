@@ -158,7 +158,7 @@ def test_a_topic_edited_in_the_admin_stays_public(library, admin_client, client)
 
 
 def written(collection, folder, without=""):
-    """Write a collection's fixture, without one of the fields; returns what loads it."""
+    """Write a collection's fixture, without one of the fields; returns a function that loads it."""
     out = StringIO()
     fixtures.dump(collection, out)
     rows = [row for row in json.loads(out.getvalue()) if row["model"] != "faq.edition"]  # sealed, and there already
