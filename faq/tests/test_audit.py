@@ -375,3 +375,25 @@ def test_whatever_people_do_follows_from_the_log_and_one_change_by_hand_does_not
     assert any(f"of library {row.number} does not follow from the log" in problem for problem in problems), (
         done, facts, values,
     )  # fmt: skip
+
+
+ENTRY_WITHOUT_TIME = (
+    "INSERT INTO faq_event (number, at, by, act, collection, question, details, previous, hash) "
+    "SELECT number + 1, 'x', by, act, collection, question, details, hash, 'x' FROM faq_event "
+    "ORDER BY number DESC LIMIT 1"
+)
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        (mark(ONE, "checked_on = 'x', check_due = 'x'"), "The day of the last check of library 1 does not follow from"),
+        ("UPDATE faq_question SET withdrawn_at = 'x' WHERE withdrawn_at IS NOT NULL", "The time of withdrawal of"),
+        (ENTRY_WITHOUT_TIME, "The log, or a row that it tells of, has a value that cannot be read"),
+    ],
+)
+def test_a_value_that_no_type_allows_does_not_stop_the_proof(used, statement, problem):
+    """SQLite stores any value in any column."""
+    execute(statement)
+    assert any(found.startswith(problem) for found in audit.verify().problems), audit.verify().problems

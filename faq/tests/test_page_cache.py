@@ -1,7 +1,6 @@
 """The page cache: no outdated page, no private page, bounded memory."""
 
 import time
-from pathlib import Path
 
 import pytest
 from django.db import DatabaseError
