@@ -89,7 +89,7 @@ class Node:
             command = command.replace(place, instead)
         assert "%i" not in command and "/opt" not in command.replace(str(Path(sys.executable).parent), "")
         self.command = shlex.split(command)
-        [settings] = re.findall(r"^Environment=(.*)$", unit, re.M)
+        settings = " ".join(re.findall(r"^Environment=(.*)$", unit, re.M))
         fixed = dict(entry.split("=", 1) for entry in shlex.split(settings))
         self.environment = environment | {name: fixed[name] for name in ("PYTHONDONTWRITEBYTECODE", "LOG_FORMAT")}
         self.environment["PYTHONPATH"] = str(ROOT)
