@@ -2,13 +2,10 @@
 
 import errno
 import re
-import subprocess
-import sys
 
 import psycopg
 import pytest
 import redis
-from django.conf import settings
 from django.core.cache import caches
 from django.core.cache.backends.redis import RedisCache
 from django.db import OperationalError, connection
@@ -234,16 +231,3 @@ def test_a_connection_is_given_up_when_its_file_is_another_one_and_kept_while_it
     file.with_name("other").rename(file)
     assert opened.is_outdated()
     opened.close()
-
-
-# Commands that write, killed
-
-
-@pytest.mark.commands
-def test_commands_that_write_can_be_killed_at_any_moment():
-    done = subprocess.run(
-        [sys.executable, "-m", "ops.faults", "--no-drills", "--kills", "10", "--seed", "1"],
-        cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("promises broken: none") >= 4, done.stdout

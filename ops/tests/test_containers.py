@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from faq.tests.deployed import DEPLOY, ROOT, clean_environment, free_ports, patiently
 from kb_site import settings as settings_of_the_site
+from ops.tests.deployed import DEPLOY, ROOT, clean_environment, free_ports, patiently
 
 pytestmark = pytest.mark.commands
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 
-from faq.tests.deployed import DEPLOY, ROOT, needs, program_of
 from faq.tests.test_commands import Site
+from ops.tests.deployed import DEPLOY, ROOT, needs, program_of
 
 pytestmark = pytest.mark.commands
 

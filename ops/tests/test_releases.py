@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from faq.tests.conftest import LIBRARY
-from faq.tests.deployed import DEPLOY, HOST, ROOT, Front, Load, Node, clean_environment, needs, with_nginx
+from ops.tests.deployed import DEPLOY, HOST, ROOT, Front, Load, Node, clean_environment, needs, with_nginx
 
 pytestmark = pytest.mark.commands
 

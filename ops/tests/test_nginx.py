@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from faq.tests.conftest import LIBRARY
-from faq.tests.deployed import HOST, WORDS, Front, Load, Node, patiently, with_nginx
 from faq.tests.test_commands import Site
+from ops.tests.deployed import HOST, WORDS, Front, Load, Node, patiently, with_nginx
 
 pytestmark = pytest.mark.commands
 
