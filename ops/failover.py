@@ -2,10 +2,9 @@
 
     python -m ops.failover [SECONDS]
 
-This starts a primary, a synchronous standby and the site on 127.0.0.1, in temporary folders. Readers and editors use the
-site over HTTP. It removes everything at the end, after SECONDS (80) at the latest. Exit status 1 if a publication that
-an editor saw confirmed is missing, if a reader got an error other than a 503 page, or if reads or writes did not work
-again.
+The script starts a primary, a synchronous standby and the site on 127.0.0.1, in temporary folders. Readers and editors
+use the site over HTTP. Everything is removed at the end, after SECONDS (80) at the latest. Exit status 1 if a confirmed
+publication is missing, if a reader got an error other than a 503 page, or if reads or writes did not work again.
 """
 
 import contextlib
@@ -169,7 +168,10 @@ def report(readers, editors, killed, promoted, notes):
     missing = confirmed - notes
     print(f"The primary was killed; its standby was promoted {promoted - killed:.1f} s later.")
     works = True
-    for what, people, result in (("Pages were made", readers, "made"), ("Publications were confirmed", editors, "publ")):
+    for what, people, result in (
+        ("Pages were made", readers, "made"),
+        ("Publications were confirmed", editors, "publ"),
+    ):
         times = [at for one in people for at, seen in one.seen if at > promoted and seen.startswith(result)]
         again = f"again {min(times) - killed:.1f} s after the end of the primary" if times else "never again"
         print(f"{what} {again}.")

@@ -4,11 +4,11 @@
     python -m ops.faults [--kills NUMBER] [--seed NUMBER] [--only WORDS] [--no-drills]
 
 Kills: `import`, `publish`, `restore` and `migrate` get kill -9 at random moments, on SQLite and PostgreSQL. After each
-kill, the data must be as before, as after, or as between two complete steps; the log, the editions and the search index
-must be in order; and pages must answer.
+kill, the data must be as before the command, as after it, or as between two complete steps. The log, the editions and
+the search index must be in order, and pages must answer.
 
-Drills: disk full, database away, database busy, cache away, search index broken. Readers must get pages or a proper
-503. A save and a publication that are refused must be on the page, and go in when they are sent again later.
+Drills: disk full, database away, database busy, cache away, search index broken. Readers must get pages or a 503 page.
+If the site refuses a save or a publication, the editor must see that, and can send it again later.
 """
 
 import argparse
@@ -21,34 +21,29 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
-import urllib.error
-import urllib.parse
-import urllib.request
 from pathlib import Path
+from urllib.parse import quote
 
-import lxml.html
 import psycopg
 
-from ops import with_postgres
+from ops import servers
+from ops.browser import Browser
 
-ROOT = Path(__file__).resolve().parents[1]
-SEED = ROOT / "seeds" / "wyoming-courts-ice.txt"
+SEED = servers.ROOT / "seeds" / "wyoming-courts-ice.txt"
 ANSWER = "/answers/wyoming-courts-ice/1/"
 PAGES = ["/", "/questions/", ANSWER, f"{ANSWER}history/", "/questions/?q=judges", "/changes.atom", f"/es{ANSWER}"]
 DONE = {"save": "was changed successfully", "publication": "is public now."}
-OLD = "0003_findings"
-"""The first migration whose data all later ones must keep."""
+OLD = "0001_initial"  # the later migrations must keep the data of this one
 
 
-class NotHere(Exception):
-    """Why this machine cannot show a drill."""
+class NotPossible(Exception):
+    """This machine cannot run a drill."""
 
 
 def main():
@@ -63,26 +58,22 @@ def main():
         return kill_here(*options.kill_here)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops the servers as well
     print(f"{'fault':<34} | readers | editors | lost      (seed {options.seed})", flush=True)
-    with tempfile.TemporaryDirectory(prefix="kb-faults-", dir=with_postgres.reachable_folder()) as folder:
-        Path(folder).chmod(0o755)
-        with contextlib.ExitStack() as stack:
-            makers = {"SQLite": lambda name, **more: Site(Path(folder) / name, **more)}
-            if programs := with_postgres.find_programs():
-                server = with_postgres.Server(programs)
-                stack.callback(server.remove)
-                url = f"postgres://kb@127.0.0.1:{server.start()}"
-                psql(f"{url}/kb", "ALTER SYSTEM SET synchronous_commit = on", "SELECT pg_reload_conf()")
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kb-faults-")))
+        makers = {"SQLite": lambda name, **more: Site(folder / name, **more)}
+        if programs := servers.find_programs():
+            server = stack.enter_context(servers.PostgreSQL(programs))
+            server.configure("synchronous_commit = on\n")
 
-                def on_postgres(name, **more):
-                    psql(f"{url}/postgres", f"CREATE DATABASE {name}")
-                    return Site(Path(folder) / name, server=server, DATABASE_URL=f"{url}/{name}", **more)
+            def on_postgres(name, **more):
+                psql(server.url("postgres"), f"CREATE DATABASE {name}")
+                return Site(folder / name, server, DATABASE_URL=server.url(name), **more)
 
-                makers["PostgreSQL"] = on_postgres
-            failed = sum(
-                kills(make, engine, options.kills // len(makers), options.seed) for engine, make in makers.items()
-            )
-            if not options.no_drills:
-                failed += drills(makers, options.only)
+            makers["PostgreSQL"] = on_postgres
+        each = options.kills // len(makers)
+        failed = sum(kills(make, engine, each, options.seed) for engine, make in makers.items())
+        if not options.no_drills:
+            failed += drills(makers, options.only)
     return min(failed, 1)
 
 
@@ -97,67 +88,23 @@ def psql(url, *statements):
         return found.fetchall() if found.description else []
 
 
-def wait_for(condition, what, seconds=60):
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            raise RuntimeError(f"Waited {seconds} seconds for this: {what}.")
-        time.sleep(0.1)
-
-
 class Site:
-    """An installation in a folder, with the environment of its processes."""
+    """An installation in a folder, with demo accounts and the environment of its processes."""
 
-    def __init__(self, folder, server=None, **variables):
-        own = ("DJANGO_", "DATABASE_", "CACHE_", "SECRET_", "PYTEST_", "GRANIAN_", "KEEP_PAGES")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    def __init__(self, folder, server=None, **settings):
         self.folder, self.server, self.database = folder, server, folder / "kb.sqlite3"
-        self.environment = kept | {"VAR_DIR": str(folder), **variables}
+        self.env = servers.environment(VAR_DIR=folder, **settings)
         self.passwords = dict(re.findall(r"log in as (\w+) +password (\S+)", self.manage("prepare")))
 
     def manage(self, *arguments):
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True,
-            check=True,
-        ).stdout  # fmt: skip
+        return servers.manage(self.env, *arguments)
 
     def sql(self, statement):
         if self.server:
-            psql(self.environment["DATABASE_URL"], statement)
+            psql(self.env["DATABASE_URL"], statement)
             return
         with contextlib.closing(sqlite3.connect(self.database, timeout=20, isolation_level=None)) as database:
             database.execute(statement)
-
-    @contextlib.contextmanager
-    def running(self):
-        """Serve as `make run` does; the value is the site's address."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = str(probe.getsockname()[1])
-        command = [
-            Path(sys.executable).with_name("granian"),
-            "--interface",
-            "wsgi",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            port,
-        ]
-        command += ["--workers", "2", "--blocking-threads", "1", "--respawn-failed-workers", "kb_site.wsgi:application"]
-        with Path(f"{self.folder}.log").open("w") as log:
-            process = subprocess.Popen(
-                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
-            )
-        try:
-            base = f"http://127.0.0.1:{port}"
-            wait_for(lambda: Browser(base).get("/healthz").status == 200, "the server answers")
-            yield base
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
 
 
 # Kills
@@ -169,42 +116,41 @@ def kills(make, engine, times, seed):
         return 0
     site = make(f"kills_{engine.lower()}")
     command = [sys.executable, "-m", "ops.faults", "--kill-here", engine, str(times), str(seed)]
-    return subprocess.run(command, cwd=ROOT, env=site.environment, check=False).returncode
+    return subprocess.run(command, cwd=servers.ROOT, env=site.env, check=False).returncode
 
 
 def kill_here(engine, times, seed):
-    """Measure each act once without a kill, then kill it again and again."""
+    """Run each command once without a kill, to know its steps and its time; then kill it again and again."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "kb_site.settings"
     import django
 
     django.setup()
     from django.conf import settings
 
+    from faq.operations import backups
+
     settings.ALLOWED_HOSTS = ["localhost"]
     chance, data, failed = random.Random(int(seed)), Data(settings), 0
-    backup = settings.VAR_DIR.with_name(f"{settings.VAR_DIR.name}-backup")
-    acts = {
+    backup = str(settings.VAR_DIR.with_name(f"{settings.VAR_DIR.name}-backup"))
+    commands = {  # name: the data before it, and the command itself
         "import": ("empty", lambda tell: command("import_seed", str(SEED), publish=True)),
         "publish": ("filled", publish),
-        "restore": ("changed", lambda tell: command("restore_backup", str(backup), yes=True)),
+        "restore": ("changed", lambda tell: command("restore_backup", backup, yes=True)),
         "migrate": ("old", lambda tell: command("migrate")),
     }
     data.keep("filled")
-    in_child(lambda tell: make_backup(backup))
+    in_child(lambda tell: backups.make(backup))
     in_child(publish)
     data.keep("changed")
-    data.set_back()
-    in_child(acts["migrate"][1])
-    data.keep("empty")
-    data.set_back()
-    in_child(migrate_to_old)
+    in_child(lambda tell: command("migrate", "faq", OLD))
     data.keep("old")
-    for place, (name, (base, act)) in enumerate(acts.items()):
+    data.set_back()
+    in_child(commands["migrate"][1])
+    data.keep("empty")
+    for place, (name, (base, act)) in enumerate(commands.items()):
         data.set_back(base)
-        before = look() if name != "migrate" else None
-        steps = in_child(lambda tell, act=act: act(lambda: tell(shape())))[1]
-        shapes = [*([before["shape"]] if before else []), *steps]
-        shapes += [] if steps else [look()["shape"]]
+        shapes = [] if name == "migrate" else [look()["shape"]]
+        shapes += in_child(lambda tell, act=act: act(lambda: tell(shape())))[1] or [look()["shape"]]
         data.set_back(base)
         began = time.monotonic()
         in_child(act)
@@ -218,12 +164,12 @@ def kill_here(engine, times, seed):
             if name == "migrate":
                 in_child(act)  # as the next start of the site does
             seen = look()
-            problems = seen["broken"]
-            if seen["shape"] not in shapes:
+            problems, now = seen["broken"], seen["shape"]
+            if now not in shapes:
                 problems.append("the data is neither as before nor as after")
-            elif name == "publish" and not 0 <= shapes.index(seen["shape"]) - len(steps) <= 1:
-                problems.append(f"{len(steps)} steps were done, {shapes.index(seen['shape'])} are there")
-            elif status == 0 and seen["shape"] != shapes[-1]:
+            elif name == "publish" and not 0 <= shapes.index(now) - len(steps) <= 1:
+                problems.append(f"{len(steps)} steps were done, {shapes.index(now)} are there")
+            elif status == 0 and now != shapes[-1]:
                 problems.append("the command had ended, but its work is not there")
             broken += [f"killed after {moment:.3f} s: {problem}" for problem in problems]
         row(f"{engine}: {count} kills of {name}", f"promises broken: {len(broken) or 'none'}")
@@ -233,7 +179,7 @@ def kill_here(engine, times, seed):
 
 
 def in_child(act, kill_after=None):
-    """Run `act(tell)` in a fork, where no connection is open. Returns the exit status and all that it told (JSON)."""
+    """Run `act(tell)` in a fork, without open connections. Returns the exit status and a list of all that was told."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -249,23 +195,23 @@ def in_child(act, kill_after=None):
     os.close(writing)
     if kill_after is not None:
         time.sleep(kill_after)
-        for kill in (os.killpg, os.kill):  # the group as well, with what the act had started
+        for kill in (os.killpg, os.kill):  # the group includes pg_dump and pg_restore
             with contextlib.suppress(ProcessLookupError):
                 kill(pid, signal.SIGKILL)
     with os.fdopen(reading) as pipe:
         told = [json.loads(line) for line in pipe if line.endswith("\n")]
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status and kill_after is None:
-        raise RuntimeError("An act failed that nothing had killed.")
+        raise servers.Failed("A command failed without a kill.")
     return status, told
 
 
 class Data:
-    """The database of the settings, which can be kept under a name and set back."""
+    """The database of the settings. `keep` stores a copy under a name, `set_back` puts a copy in place."""
 
     def __init__(self, settings):
-        self.file, facts = settings.VAR_DIR / "kb.sqlite3", settings.DATABASES["default"]
-        self.name = facts["NAME"] if facts["ENGINE"].endswith("postgresql") else None
+        self.file, database = settings.VAR_DIR / "kb.sqlite3", settings.DATABASES["default"]
+        self.name = database["NAME"] if database["ENGINE"].endswith("postgresql") else None
         self.url = os.environ.get("DATABASE_URL", "").rpartition("/")[0] + "/postgres"
 
     def keep(self, name):
@@ -277,6 +223,7 @@ class Data:
                 database.execute(f"VACUUM INTO '{self.file}-{name}'")
 
     def set_back(self, name=None):
+        """Without a name, to an empty database."""
         shutil.rmtree(self.file.with_name("backups"), ignore_errors=True)
         if self.name:
             template = f"{self.name}_{name}" if name else "template1"
@@ -291,7 +238,7 @@ class Data:
     def wait_until_alone(self):
         """PostgreSQL ends the sessions of a killed client a moment later."""
         sessions = f"SELECT 1 FROM pg_stat_activity WHERE datname = '{self.name}' OR datname LIKE 'kb_backup%'"
-        wait_for(lambda: not self.name or not psql(self.url, sessions), "PostgreSQL ends the sessions")
+        servers.wait_for(lambda: not self.name or not psql(self.url, sessions), "PostgreSQL ends the sessions")
 
 
 def command(*arguments, **options):
@@ -299,12 +246,6 @@ def command(*arguments, **options):
 
     with Path(os.devnull).open("w") as nothing:
         call_command(*arguments, verbosity=0, stdout=nothing, stderr=nothing, **options)
-
-
-def make_backup(path):
-    from faq.operations import backups
-
-    backups.make(str(path))
 
 
 def publish(tell):
@@ -325,42 +266,8 @@ def publish(tell):
         tell()
 
 
-def migrate_to_old(tell):
-    """A database as the migration OLD left it, with 60 public questions."""
-    from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
-    from django.utils import timezone
-
-    from faq.answers import content as contents
-
-    command("migrate", "faq", OLD)
-    models = MigrationExecutor(connection).loader.project_state([("faq", OLD)]).apps.get_model
-    title = {"jurisdiction": "Springfield", "language": "en"}
-    library = models("faq", "Collection").objects.create(slug="library", title="Library", **title)
-    for number in range(1, 61):
-        text, answer = f"May I borrow {number} books?", f"Yes, {number} books, with a library card."
-        question = models("faq", "Question").objects.create(collection=library, number=number, text=text, last_key=1)
-        models("faq", "AnswerPoint").objects.create(question=question, key=1, position=1, text=answer)
-        block = {
-            "key": 1,
-            "kind": "paragraph",
-            "ordinal": None,
-            "depth": 0,
-            "label": "",
-            "text": answer,
-            "citations": [],
-        }
-        content = {"question": text, "short_answer": "", **title, "blocks": [block]}
-        question.digest = contents.digest(content)
-        question.live = models("faq", "Edition").objects.create(
-            question=question, number=1, content=content, digest=question.digest, change_note="First.",
-            published_at=timezone.now(),
-        )  # fmt: skip
-        question.save()
-
-
 def look():
-    """The shape of the data, and sentences about every promise that is broken."""
+    """A dict with the `shape` of the data, and `broken`: a list of sentences."""
     return in_child(lambda tell: tell(_look()))[1][0]
 
 
@@ -381,69 +288,27 @@ def _look():
 
 
 def shape():
-    """A hash of the rows of all tables of the site's own, without keys, times and random values."""
+    """A hash of all rows of the site, without keys, times and random values."""
     from faq.models import AnswerPoint, Edition, Event, Question, SearchText
 
-    question = ("question__collection__slug", "question__number")
+    question = "question__collection__slug question__number "
     tables = [
         (Question, "collection__slug number text short_answer state live__number digest imported contributors review"),
         (Question.topics.through, "question__number topic__slug"),
-        (AnswerPoint, "position key kind label text"),
-        (Edition, "number digest change_note second_check"),
+        (AnswerPoint, question + "position key kind label text"),
+        (Edition, question + "number digest change_note second_check"),
         (Event, "number act collection question"),
-        (SearchText, "edition__number title points"),
+        (SearchText, question + "edition__number title points"),
     ]
-    facts = []
-    for model, names in tables:
-        own = question if model in (AnswerPoint, Edition, SearchText) else ()
-        facts.append(sorted(map(repr, model.objects.values_list(*own, *names.split()))))
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+    rows = [sorted(map(repr, model.objects.values_list(*names.split()))) for model, names in tables]
+    return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
 
 # Drills
 
 
-class Page:
-    def __init__(self, status, headers, text):
-        self.status, self.headers, self.text = status, headers, text
-        found = re.search(r"<h1>(.*?)</h1>", text, re.DOTALL)
-        self.title = " ".join(found[1].split()) if found else ""
-
-
-class Browser:
-    """Cookies, redirects and forms; no scripts."""
-
-    def __init__(self, base):
-        self.base, self.opener = base, urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-
-    def get(self, path, pairs=None):
-        data = urllib.parse.urlencode(pairs).encode() if pairs else None
-        try:
-            try:
-                response = self.opener.open(self.base + path, data, timeout=90)
-            except urllib.error.HTTPError as error:
-                response = error
-            with response:
-                return Page(response.status, response.headers, response.read().decode())
-        except OSError as error:
-            return Page(0, {}, str(error))
-
-    def send(self, path, page, **changes):
-        """Send the largest form of the page, with some of its fields changed."""
-        form = max(
-            (form for form in lxml.html.fromstring(page.text).forms if form.method == "POST"),
-            key=lambda f: len(f.fields),
-        )
-        pairs = [(name, value) for name, value in form.form_values() if name not in changes]
-        return self.get(form.action or path, pairs + list(changes.items()))
-
-    def log_in(self, name, password):
-        path = "/admin/login/?next=/admin/"
-        return self.send(path, self.get(path), username=name, password=password)
-
-
 def drills(makers, only):
-    """Try each drill. Returns how many failed."""
+    """Run each drill. Returns how many failed."""
     failed = 0
     for engine, drill in [(engine, drill) for drill in DRILLS for engine in makers]:
         name = f"{engine}: {drill.__name__.replace('_', ' ')}"
@@ -454,7 +319,7 @@ def drills(makers, only):
             with drill(makers[engine], f"{drill.__name__}_{engine}".lower()) as (site, take, give_back):
                 readers, editors = try_out(site, take, give_back, wrong)
             row(name, readers, editors, "; ".join(wrong) or "nothing")
-        except NotHere as why:
+        except NotPossible as why:
             row(name, f"not shown: {why}")
         except Exception:
             wrong.append(traceback.format_exc())
@@ -465,22 +330,22 @@ def drills(makers, only):
 
 
 def try_out(site, take, give_back, wrong):
-    """Returns what readers and editors saw, and adds sentences about everything that was not as promised to `wrong`."""
-    with site.running() as base:
+    """Take something away and give it back while people use the site.
+
+    Returns the results of readers and of editors. `wrong` gets a sentence for each broken promise."""
+    with servers.serving(site.env, log=Path(f"{site.folder}.log")) as server:
+        base = server.address
         editor, publisher = Browser(base), Browser(base)
         for person, account in ((editor, "editor"), (publisher, "publisher")):
             if "Log out" not in person.log_in(account, site.passwords[account]).text:
-                raise RuntimeError(f"{account} cannot log in.")
-        listed = sorted(
-            set(re.findall(r"/admin/faq/question/(\d+)/change/", editor.get("/admin/faq/question/").text)), key=int
-        )
-        first, second = (f"/admin/faq/question/{pk}/" for pk in listed[:2])
+                raise servers.Failed(f"{account} cannot log in.")
+        listed = set(re.findall(r"/admin/faq/question/(\d+)/change/", editor.get("/admin/faq/question/").text))
+        first, second = (f"/admin/faq/question/{pk}/" for pk in sorted(listed, key=int)[:2])
         ready = f"Ready words {secrets.token_hex(4)}."
         editor.send(f"{second}change/", editor.get(f"{second}change/"), **{"points-0-text": ready})
         to_save, to_publish = editor.get(f"{first}change/"), publisher.get(f"{second}publish/")
-        for path in PAGES:
-            if Browser(base).get(path).status != 200:
-                raise RuntimeError(f"{path} does not answer before anything was taken away.")
+        if bad := [path for path in PAGES if Browser(base).get(path).status != 200]:
+            raise servers.Failed(f"{bad} do not answer before anything was taken away.")
 
         take()
         seen = [Browser(base).get(path) for path in PAGES for _ in range(2)]
@@ -488,41 +353,42 @@ def try_out(site, take, give_back, wrong):
         words = " ".join(secrets.token_hex(8) for _ in range(150))
         saved = editor.send(f"{first}change/", to_save, _continue="1", **{"points-0-text": words})
         published = publisher.send(f"{second}publish/", to_publish, note="Tried while something was away.")
-        for page in [*seen, saved, published]:
-            if page.status == 503 and not (
-                page.title and page.headers["Retry-After"] and "no-store" in page.headers["Cache-Control"]
-            ):
-                wrong.append("a 503 lacks its words or its headers")
+        refused = [page for page in [*seen, saved, published] if page.status == 503]
+        for page in refused:
+            if not (page.title and page.headers["Retry-After"] and "no-store" in page.headers["Cache-Control"]):
+                wrong.append("a 503 page lacks its title or its headers")
         give_back()
-        # PostgreSQL recovers first after a kill, while pages that the site keeps may answer already.
-        wait_for(lambda: all(Browser(base).get(path).status == 200 for path in ["/readyz", *PAGES]), "the site answers")
+        # After a kill, PostgreSQL recovers first; pages in the memory of the workers may answer before.
+        every = ["/readyz", *PAGES]
+        servers.wait_for(lambda: all(Browser(base).get(path).status == 200 for path in every), "the site answers")
 
+        results = []
         acts = [("save", editor, saved, f"{first}change/"), ("publication", publisher, published, f"{second}publish/")]
         for act, person, page, path in acts:
             again = person.send(path, page) if page.status == 503 else page
             if DONE[act] not in again.text:
                 wrong.append(f"the {act} did not go in: {page.status} {page.title}, then {again.status} {again.title}")
+            results.append(f"{act}: {'done' if DONE[act] in page.text else page.title}")
         if words not in editor.get(f"{first}change/").text:
             wrong.append("the words of the save are lost")
-        if ready not in Browser(base).get("/questions/?q=" + urllib.parse.quote(ready)).text:
+        if ready not in Browser(base).get("/questions/?q=" + quote(ready)).text:
             wrong.append("the publication is lost")
         site.manage("verify_log")
         site.manage("rebuild_search", "--check")
-        refused = [page for page in seen if page.status == 503]
-        readers = f"{len(refused)} of {len(seen)} pages 503" + (f" “{refused[-1].title}”" if refused else "")
-        told = [f"{act}: {'done' if DONE[act] in page.text else page.title}" for act, _, page, _ in acts]
-        return readers, "; ".join(told)
+    titles = [page.title for page in seen if page.status == 503]
+    readers = f"{len(titles)} of {len(seen)} pages 503" + (f" “{titles[-1]}”" if titles else "")
+    return readers, "; ".join(results)
 
 
 @contextlib.contextmanager
 def disk_full(make, name):
-    """A small disk in memory, filled to the last byte."""
+    """Fill a small disk in memory to the last byte."""
+    if name.endswith("postgresql"):
+        raise NotPossible("PostgreSQL has its own disk")
     with tempfile.TemporaryDirectory(prefix="kb-disk-") as folder:
         mount = ["mount", "-t", "tmpfs", "-o", "size=24m,mode=755", "kb-faults", folder]
-        if name.endswith("postgresql"):
-            raise NotHere("PostgreSQL has its own disk")
         if subprocess.run(mount, capture_output=True, check=False).returncode:
-            raise NotHere("only root can mount a small disk")
+            raise NotPossible("only root can mount a small disk")
         try:
             site, filler = make(f"{folder}/site"), Path(folder) / "filler"
 
@@ -539,23 +405,18 @@ def disk_full(make, name):
 
 @contextlib.contextmanager
 def database_away(make, name):
-    """The file is moved away, or PostgreSQL is killed; then it comes back."""
+    """Move the file away, or kill PostgreSQL."""
     site = make(name)
     away = site.database.with_name("moved-away")
-
-    def take():
-        if not site.server:
-            site.database.rename(away)
-            return
-        os.killpg(site.server.process.pid, signal.SIGKILL)
-        site.server.process.wait()
-
-    yield site, take, lambda: site.server._up() if site.server else away.rename(site.database)
+    if site.server:
+        yield site, site.server.kill, site.server.up
+    else:
+        yield site, lambda: site.database.rename(away), lambda: away.rename(site.database)
 
 
 @contextlib.contextmanager
 def database_busy(make, name):
-    """Another connection writes for longer than the site waits."""
+    """Hold the write lock for longer than the site waits."""
     site = make(name)
     with contextlib.closing(sqlite3.connect(site.database, isolation_level=None)) as other:
         yield site, lambda: other.execute("BEGIN IMMEDIATE"), lambda: other.execute("ROLLBACK")
@@ -563,10 +424,10 @@ def database_busy(make, name):
 
 @contextlib.contextmanager
 def cache_away(make, name):
-    """Redis is killed, and started again."""
+    """Kill Redis."""
     if not shutil.which("redis-server"):
-        raise NotHere("redis-server is not installed")
-    port, running = str(with_postgres.free_port()), []
+        raise NotPossible("redis-server is not installed")
+    port, running = str(servers.free_port()), []
 
     def start():
         command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
@@ -585,7 +446,7 @@ def cache_away(make, name):
 
 @contextlib.contextmanager
 def search_broken(make, name):
-    """The full-text index is dropped, and made again."""
+    """Drop the full-text index."""
     site = make(name)
     drop = "ALTER TABLE faq_searchtext DROP COLUMN vector" if site.server else "DROP TABLE faq_search"
 

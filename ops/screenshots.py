@@ -1,24 +1,23 @@
+#!/usr/bin/env python3
 """Take pictures of every kind of page: `make screenshots`, then look into `var/screenshots`.
 
-A scratch site is filled with the seed and put into every state (checked, overdue, revised, sourced, withdrawn), served
-on 127.0.0.1, and photographed at phone, tablet and desktop width, light and dark; public pages also as printed (PDF),
-the editors' pages as an editor and a publisher meet them.
+The script fills a scratch site with the seed, puts its answers into every state (checked, overdue, revised, sourced,
+withdrawn), serves it on 127.0.0.1, and takes pictures at phone, tablet and desktop width, light and dark; of public
+pages also a PDF, as printed. `answer.png` and `desk.png` are the pictures of the README: copy them to docs/.
 """
 
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-ROOT = Path(__file__).resolve().parents[1]
-WIDTHS = (320, 768, 1280)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from ops.servers import ROOT, environment, manage, serving
+
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -49,7 +48,7 @@ PAGES = {
     "accessibility": "/accessibility/",
     "not-found": "/nowhere/",
 }
-# As the publisher sees them; those of the editor are taken in `as_editor`.
+# For the publisher; `editor` takes the pictures of an editor.
 DESK_PAGES = {
     "desk": "/admin/",
     "desk-list": "/admin/faq/question/",
@@ -135,99 +134,74 @@ reports.store(get(9).live, None, "An invented report, for this picture only.")
 NUMBERS = "from faq.models import Question; [print(q.number, q.pk) for q in Question.objects.all()]"
 
 
-def manage(environment, *arguments):
-    command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+def pictures(browser, base, folder, pages, widths, user=None, scripts=True):
+    """Take a picture of each page at each width, light and dark. `pages` are paths by the name of the picture."""
+    for width in widths:
+        for scheme in ("light", "dark"):
+            page = browser.new_page(
+                base_url=base,
+                viewport={"width": width, "height": 900},
+                color_scheme=scheme,
+                java_script_enabled=scripts,
+            )
+            if user:
+                log_in(page, user)
+            for name, path in pages.items():
+                page.goto(path)
+                page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True)
+                if not user and (width, scheme) == (1280, "light"):
+                    page.pdf(path=folder / f"{name}.pdf", format="A4")
+            page.close()
 
 
-def wait_for(address):
-    for _ in range(100):
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.1)
-    sys.exit("The scratch site did not start.")
-
-
-def photograph(base, folder):
-    with sync_playwright() as playwright:
-        chromium = shutil.which("chromium") or shutil.which("google-chrome")
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS.split())
-        for width in WIDTHS:
-            for scheme in ("light", "dark"):
-                context = browser.new_context(
-                    viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=False
-                )
-                page = context.new_page()
-                for name, address in PAGES.items():
-                    page.goto(base + address)
-                    page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True)
-                    if width == 1280 and scheme == "light":
-                        page.pdf(path=folder / f"{name}.pdf", format="A4")
-                context.close()
-        browser.close()
-
-
-def photograph_desk(base, folder, numbers):
-    """The editors' pages. `numbers` are database numbers by the number of the question."""
-    with sync_playwright() as playwright:
-        chromium = shutil.which("chromium") or shutil.which("google-chrome")
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS.split())
-        for width in (390, 1280):
-            for scheme in ("light", "dark"):
-                context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-                page = context.new_page()
-                log_in(page, base, "publisher")
-                for name, address in DESK_PAGES.items():
-                    page.goto(base + re.sub(r"{(\d+)}", lambda match: numbers[match[1]], address))
-                    page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True)
-                context.close()
-        as_editor(browser, base, folder, numbers)
-        browser.close()
-
-
-def log_in(page, base, name):
-    page.goto(f"{base}/admin/login/?next=/admin/")
+def log_in(page, name):
+    page.goto("/admin/login/?next=/admin/")
     page.fill("#id_username", name)
     page.fill("#id_password", PASSWORD)
     page.click("[type=submit]")
 
 
-def as_editor(browser, base, folder, numbers):
-    """The editor's desk, and a save over somebody else's save."""
-    mine, theirs = (browser.new_context(viewport={"width": 1280, "height": 900}).new_page() for _ in range(2))
-    log_in(mine, base, "editor")
-    log_in(theirs, base, "publisher")
+def editor(browser, base, folder, question):
+    """The desk of an editor, and the page after a save of a question that another person has saved meanwhile."""
+    mine, theirs = (browser.new_page(base_url=base, viewport={"width": 1280, "height": 900}) for _ in range(2))
+    log_in(mine, "editor")
+    log_in(theirs, "publisher")
     mine.screenshot(path=folder / "desk-of-editor-1280-light.png", full_page=True)
     for page, words in ((theirs, "Their words, saved first."), (mine, "My words, a moment later.")):
-        page.goto(f"{base}/admin/faq/question/{numbers['2']}/change/")
+        page.goto(f"/admin/faq/question/{question}/change/")
         page.fill("#id_short_answer", words)
     for page in (theirs, mine):
         page.click("[name=_continue] >> nth=0")
     mine.screenshot(path=folder / "desk-stale-save-1280-light.png", full_page=True)
 
 
+def readme(browser, base, folder):
+    """The two pictures of the README."""
+    for name, path, user in (("answer", PAGES["answer-checked"], None), ("desk", "/admin/", "editor")):
+        page = browser.new_page(base_url=base, viewport={"width": 900, "height": 840})
+        if user:
+            log_in(page, user)
+        page.goto(path)
+        page.screenshot(path=folder / f"{name}.png")
+
+
 def main():
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "var" / "screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="kb-screenshots-") as scratch:
-        port = "8976"
-        environment = {**os.environ, "VAR_DIR": scratch, "HOST": "127.0.0.1", "PORT": port}
-        environment.pop("DATABASE_URL", None)
-        manage(environment, "prepare")
-        manage(environment, "shell", "-v0", "-c", STATES)
-        numbers = dict(line.split() for line in manage(environment, "shell", "-v0", "-c", NUMBERS).splitlines())
-        granian = Path(sys.executable).parent / "granian"
-        options = ["--interface", "wsgi", "--port", port, "--no-ws", "--log-level", "warning"]
-        server = subprocess.Popen([granian, *options, "kb_site.wsgi:application"], cwd=ROOT, env=environment)
-        try:
-            wait_for(f"http://127.0.0.1:{port}/healthz")
-            photograph(f"http://127.0.0.1:{port}", folder)
-            photograph_desk(f"http://127.0.0.1:{port}", folder, numbers)
-        finally:
-            server.terminate()
-            server.wait()
+        env = environment(VAR_DIR=scratch)
+        manage(env, "prepare")
+        manage(env, "shell", "-v0", "-c", STATES)
+        keys = dict(line.split() for line in manage(env, "shell", "-v0", "-c", NUMBERS).splitlines())
+        desk = {name: re.sub(r"{(\d+)}", lambda match: keys[match[1]], path) for name, path in DESK_PAGES.items()}
+        with serving(env) as site, sync_playwright() as playwright:
+            chromium = shutil.which("chromium") or shutil.which("google-chrome")
+            browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS.split())
+            readme(browser, site.address, folder)
+            pictures(browser, site.address, folder, PAGES, (320, 768, 1280), scripts=False)
+            pictures(browser, site.address, folder, desk, (390, 1280), user="publisher")
+            editor(browser, site.address, folder, keys["2"])
+            browser.close()
     print(f"{len(list(folder.glob('*.png')))} pictures and {len(list(folder.glob('*.pdf')))} PDFs are in {folder}.")
 
 

@@ -235,7 +235,9 @@ class PostgreSQL:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, **(self.options | {"stdin": subprocess.DEVNULL, "stdout": log}))
         status = self.data / "postmaster.pid"
-        wait_for(lambda: self.process.poll() is not None or "ready" in status.read_text().split(), "PostgreSQL is ready")
+        wait_for(
+            lambda: self.process.poll() is not None or "ready" in status.read_text().split(), "PostgreSQL is ready"
+        )
         return self.process.poll() is None
 
     def kill(self) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ops.servers import Failed, PostgreSQL, find_programs  # noqa: E402
+from ops.servers import Failed, PostgreSQL, find_programs
 
 NO_POSTGRES = 3
 

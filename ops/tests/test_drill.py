@@ -15,7 +15,7 @@ def test_a_drill_goes_from_a_copy_to_a_site_that_answers_and_leaves_the_copy_alo
             "an empty site", "static files", "started", "read from it", "in all",
         ]  # fmt: skip
         assert "20 questions, 20 editions, 40 entries of the log" in told and "3 answers, the log-in" in told
-        assert re.search(r"From this copy to a site that answers: \d+ s\.", told)
+        assert re.search(r"From this copy to a site that answers: \d+ s,", told)
         assert len(list((tmp_path / "backups").glob("kb-*"))) == 1
         counted = "from faq.models import BackupProof; print(BackupProof.objects.count())"
         assert site.manage("shell", "-v0", "-c", counted).strip() == "1"
