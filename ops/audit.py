@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Are there known vulnerabilities in what runs the site? Asked of public services, about the lock of a server.
+"""Ask public services for known vulnerabilities of the packages that a server installs.
 
     python ops/audit.py PIP_AUDIT [--must]
 
-PIP_AUDIT is the program. Exit status 1 if a vulnerability is known. Where no service can be reached nothing is known,
-which is said, and is no failure unless --must is given: pip-audit alone would print “No known vulnerabilities found”.
+PIP_AUDIT is the path of pip-audit. Exit status 1 if a vulnerability is known. If no service can be reached, this prints
+“NOT AUDITED”, and with --must the exit status is 1; pip-audit alone would print “No known vulnerabilities found”.
 """
 
 import json
@@ -18,7 +18,7 @@ SERVICES = ("pypi", "osv")
 
 
 def verdict(report):
-    """Of pip-audit's JSON: `(lines about vulnerabilities, names of the audited, names of the others)`."""
+    """From the JSON of pip-audit: `(lines about vulnerabilities, names of audited packages, names of the others)`."""
     entries = report.get("dependencies", [])
     audited = [entry for entry in entries if "vulns" in entry]
     found = [
@@ -32,7 +32,7 @@ def verdict(report):
 
 
 def ask(program, service, *more):
-    """pip-audit's report, or None where it has none, with what it said instead."""
+    """The report of pip-audit and an empty string, or None and the error message."""
     command = [program, "-r", LOCK, "--require-hashes", "--disable-pip", "-s", service, "-f", "json", "--desc", "off"]
     options = ["--progress-spinner", "off", "--timeout", "10", *more]
     try:
@@ -58,8 +58,8 @@ def main(program, *options):
             if others:
                 print(f"NOT AUDITED: {', '.join(others)}: {service} does not know them.")
             return 1 if others and must else 0
-        print(f"{service} told nothing. {said or f'It knows none of {len(others)} packages.'}")
-    print(f"NOT AUDITED: no service of vulnerabilities can be reached from here. Nothing is known about {LOCK}.")
+        print(f"{service} has no report. {said or f'It knows none of {len(others)} packages.'}")
+    print(f"NOT AUDITED: no service of vulnerabilities can be reached. Nothing is known about {LOCK}.")
     return 1 if must else 0
 
 

@@ -61,27 +61,20 @@ settings.configure(
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
         "wagtail.contrib.redirects.middleware.RedirectMiddleware",
     ],
-    TEMPLATES=[
-        {
-            "BACKEND": "django.template.backends.django.DjangoTemplates",
-            "OPTIONS": {
-                "context_processors": [
-                    "django.template.context_processors.request",
-                    "django.contrib.auth.context_processors.auth",
-                    "django.contrib.messages.context_processors.messages",
-                ],
-                "loaders": [
-                    (
-                        "django.template.loaders.cached.Loader",
-                        [
-                            ("django.template.loaders.locmem.Loader", {"answer.html": TEMPLATE}),
-                            "django.template.loaders.app_directories.Loader",
-                        ],
-                    )
-                ],
-            },
-        }
-    ],
+    TEMPLATES=[{
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "OPTIONS": {
+            "context_processors": [
+                f"django.{name}"
+                for name in ("template.context_processors.request", "contrib.auth.context_processors.auth",
+                             "contrib.messages.context_processors.messages")
+            ],
+            "loaders": [("django.template.loaders.cached.Loader", [
+                ("django.template.loaders.locmem.Loader", {"answer.html": TEMPLATE}),
+                "django.template.loaders.app_directories.Loader",
+            ])],
+        },
+    }],
     DATABASES={
         "default": {  # as the measured site has it
             "ENGINE": "django.db.backends.sqlite3",
@@ -93,7 +86,7 @@ settings.configure(
             },
         }
     },
-)
+)  # fmt: skip
 django.setup()
 
 from django.core.management import call_command  # noqa: E402

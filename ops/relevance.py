@@ -1,14 +1,11 @@
 #!/usr/bin/env python3
-"""Measure how good the search is, beside simpler ones, on the questions of the seed.
+"""Measure how good the search is on the questions of the seed, compared with simpler searches: `make relevance`.
 
-    python ops/relevance.py              a table for the database that DATABASE_URL names, else for SQLite
-    python ops/relevance.py --hard 20    and the searches with the worst places, with their first three results
+    python ops/relevance.py    a table for the database in DATABASE_URL, else for SQLite
 
-In a database of its own that is gone afterwards: tables are made as for the tests. `make relevance` runs it on SQLite
-and, where its server is installed, on PostgreSQL.
+The script creates a scratch database, as the tests do, and removes it at the end.
 """
 
-import argparse
 import io
 import os
 import sqlite3
@@ -42,7 +39,7 @@ def this_search(words):
 
 
 def icontains(words):
-    """Django's usual first search: every word must stand somewhere in the answer, in the order of the list."""
+    """The usual first search in Django: the answer contains every word; in the order of the list."""
     found = Question.objects.public().in_order()
     for word in words.split():
         found = found.filter(Q(live__content__icontains=word))
@@ -50,7 +47,7 @@ def icontains(words):
 
 
 def bare_fts5():
-    """SQLite's own: one column, its Porter stemmer, any of the words, bm25."""
+    """FTS5 of SQLite: one column, its Porter stemmer, any of the words, bm25."""
     memory = sqlite3.connect(":memory:")
     memory.execute("CREATE VIRTUAL TABLE bare USING fts5(words, tokenize='porter unicode61 remove_diacritics 2')")
     rows = ((number, contents.plain(content)) for number, content in _texts())
@@ -66,7 +63,7 @@ def bare_fts5():
 
 
 def bare_postgresql():
-    """PostgreSQL's own: its English configuration, any of the words, ts_rank."""
+    """Full-text search of PostgreSQL: its English configuration, any of the words, ts_rank."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE bare (number integer, vector tsvector)")
         for number, content in _texts():
@@ -104,32 +101,7 @@ def table(half, searches):
     print()
 
 
-def hard(entries, count):
-    """Print the searches whose first right result comes latest."""
-    rows = []
-    for entry in entries:
-        found = this_search(entry["words"])
-        place = next((place for place, number in enumerate(found, 1) if number in entry["first"]), 99)
-        rows.append((-place, len(entry["words"]), entry, found[:3]))
-    rows.sort(key=lambda row: row[:2])
-    titles = dict(Question.objects.values_list("number", "text"))
-    for place, _, entry, found in rows[:count]:
-        where = "not found" if place == -99 else f"place {-place}"
-        print(f"“{entry['words']}” ({entry['kind']}, {entry['half']}{_meant(entry)}; wanted {entry['first']}: {where})")
-        for number in found:
-            print(f"    {number:2} {titles[number]}")
-
-
-def _meant(entry):
-    meant = Search(entry["words"]).corrections
-    return f"; read as {', '.join(meant.values())}" if meant else ""
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--hard", type=int, default=0, metavar="N", help="print the N searches that do worst")
-    parser.add_argument("--half", choices=["tuned", "untouched"], help="only this half")
-    arguments = parser.parse_args()
     old = setup_databases(verbosity=0, interactive=False)
     try:
         call_command("import_seed", SEED, publish=True, verbosity=0, stdout=io.StringIO())
@@ -137,9 +109,8 @@ def main():
         if connection.vendor == "postgresql":
             searches["bare PostgreSQL, ts_rank"] = bare_postgresql()
         searches[f"this search on {connection.display_name}"] = this_search
-        for half in [arguments.half] if arguments.half else ["tuned", "untouched"]:
+        for half in ("tuned", "untouched"):
             table(half, searches)
-        hard(queries(arguments.half), arguments.hard)
     finally:
         teardown_databases(old, verbosity=0)
 

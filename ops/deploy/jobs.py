@@ -1,10 +1,10 @@
-"""What systemd's timers do where there is no systemd: start each of the site's commands when it is time for it.
+"""Start the site's commands on time where systemd's timers are missing, as in containers.
 
-    python ops/deploy/jobs.py          goes on until it is told to stop (SIGTERM)
-    python ops/deploy/jobs.py --list   when each is due next
+    python ops/deploy/jobs.py          runs until SIGTERM
+    python ops/deploy/jobs.py --list   prints the times of each job
 
-When each was last started stands in VAR_DIR/jobs.json, so that one which was missed is started late and not never.
-Times are UTC, as in ops/deploy/systemd/*.timer.
+VAR_DIR/jobs.json has the last start of each job, so a missed job starts late instead of never. Times are UTC, as in
+ops/deploy/systemd/*.timer.
 """
 
 import json
