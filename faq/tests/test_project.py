@@ -51,6 +51,7 @@ def test_the_locks_agree():
 
 @pytest.mark.commands
 def test_the_readmes_commands_succeed_as_they_are_typed(migrated, tmp_path):
+    """Ten processes, so that this takes several seconds."""
     run = [command for command in COMMANDS if command.startswith(".venv/bin/python ")]
     assert len(run) >= 10 and set(COMMANDS) - set(run) == {"make run", "make test"}
     site = migrated_site(migrated, tmp_path)
