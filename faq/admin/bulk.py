@@ -128,8 +128,7 @@ def _perform(request, selected, perform, values, done):
         try:
             with transaction.atomic():
                 question = working_copy.locked(question)
-                # Another user may have published the working copy, which does not change its digest.
-                if seen.get(str(question.pk)) != f"{question.digest}:{question.live_id}":
+                if seen.get(str(question.pk)) != question.bulk_version:
                     raise ValidationError("It changed after you had opened this page. Review it again.")
                 perform(question, request.user, **values)
             count += 1

@@ -100,7 +100,8 @@ def question_view(permission):
 
 def _fingerprint(question):
     """Return a digest of everything that a workflow page shows of a question."""
-    return contents.digest_of([working_copy.fingerprint(question), question.live_id, question.seed_conflict])
+    review = [question.review, question.review_note, question.submitted_by, str(question.submitted_at)]
+    return contents.digest_of([working_copy.fingerprint(question), question.live_id, question.seed_conflict, review])
 
 
 def is_contributor(user, question):

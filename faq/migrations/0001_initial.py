@@ -37,6 +37,7 @@ class Migration(migrations.Migration):
                 ('jurisdiction', models.CharField(blank=True, help_text='Where the answers apply, in words.', max_length=200)),
                 ('language', models.CharField(default='en', help_text='Language code of the text, such as en or es.', max_length=35)),
                 ('origin', models.TextField(blank=True, help_text='Where the text comes from, and how far it can be trusted.')),
+                ('written_by', models.JSONField(blank=True, default=list, editable=False, serialize=False)),
                 ('proposed', models.JSONField(blank=True, editable=False, null=True, serialize=False)),
             ],
             options={

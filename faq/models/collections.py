@@ -18,6 +18,8 @@ class Collection(NaturalKey):
     language = models.CharField(max_length=35, default="en", help_text="Language code of the text, such as en or es.")
     origin = models.TextField(blank=True, help_text="Where the text comes from, and how far it can be trusted.")
     # Changed texts that wait for a second person; never public. See `faq.workflow.collection_texts`.
+    # Signatures of people whose texts of the collection no second person has published yet.
+    written_by = models.JSONField(default=list, blank=True, editable=False, serialize=False)
     proposed = models.JSONField(null=True, blank=True, editable=False, serialize=False)
 
     objects = NaturalManager()

@@ -239,6 +239,12 @@ class Question(NaturalKey):
             self.state = self.State.PUBLIC if self.digest == self.live.digest else self.State.CHANGED
 
     @property
+    def bulk_version(self):
+        """A value that changes with everything that a bulk action shows or replaces."""
+        review = [self.review, self.review_note, self.submitted_by, str(self.submitted_at)]
+        return contents.digest_of([self.digest, self.live_id, self.check_every, review])
+
+    @property
     def standing(self):
         """The status of the live edition for readers: "checked", "overdue", "imported" or "revised"."""
         if self.checked_on:

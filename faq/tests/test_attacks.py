@@ -3,13 +3,13 @@
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 
-from faq.models import Citation, Event, Question, Source
+from faq.models import Citation, Collection, Event, Question, Source
 from faq.operations import link_checker
 from faq.tests.conftest import _person, check, import_text, logged_in, submit
 from faq.tests.test_admin import form_data, page_of, question
 from faq.tests.test_sources import cite
 from faq.tests.test_workflow import change, may_override, second, tamper  # noqa: F401
-from faq.workflow import audit, draft_links, publishing, working_copy
+from faq.workflow import audit, collection_texts, draft_links, publishing, working_copy
 from faq.workflow.publishing import NeedsSecondPerson
 
 pytestmark = pytest.mark.django_db
@@ -226,3 +226,48 @@ def test_view_only_staff_change_nothing(library):
         assert client.post(page_of(question(), verb), {"edition": 1, "note": "x"}).status_code == 403
     assert client.post(page_of(question()), {"text": "Mine?"}).status_code == 403
     assert Event.objects.count() == before and Question.objects.filter(text="Mine?").count() == 0
+
+
+# Found by an attack on the promises
+
+
+def test_a_publisher_sees_what_another_one_sent_back_meanwhile(library, editor, publisher):
+    other = _person("max", "Publishers")
+    row = change(editor)
+    publishing.submit(row, by=editor)
+    page = logged_in(other)
+    opened = page.get(page_of(row, "publish")).context["seen"]
+    publishing.send_back(row, by=publisher, note="Article 5 was repealed.")
+    answer = page.post(page_of(row, "publish"), {"seen": opened, "note": "Four weeks."})
+    assert "changed after you had opened this page" in answer.content.decode()
+    assert question().live.number == 1 and question().review_note == "Article 5 was repealed."
+
+
+def test_a_submission_does_not_replace_another_persons(library, editor, publisher):
+    row = change(editor)
+    publishing.submit(row, by=editor, note="Please check the date.")
+    with pytest.raises(publishing.CannotPublish, match="Erin submitted this question already"):
+        publishing.submit(row, by=publisher, note="Fine.")
+    assert question().review_note == "Please check the date."
+
+
+def test_you_cannot_publish_a_collections_texts_that_you_wrote_alone(db, editor, publisher):
+    collection = Collection.objects.create(slug="lanes", title="Lanes", jurisdiction="All of it, says Pat")
+    collection_texts.note_new(collection, by=publisher)
+    row = Question.objects.create(collection=collection, number=1, text="May I cycle here?")
+    row.points.create(text="Yes.", position=1)
+    working_copy.refresh(row, editor)
+    with pytest.raises(NeedsSecondPerson):
+        publishing.publish(row, by=publisher, note="New.")
+    other = _person("max", "Publishers")
+    edition = publishing.publish(row, by=other, note="New.")
+    assert {one["name"] for one in edition.contributors} == {"Erin", "Pat"}
+    collection.refresh_from_db()
+    assert collection.written_by == []
+
+
+def test_new_keywords_are_in_the_log(library, editor):
+    row = question()
+    row.tags.add("overdue")
+    working_copy.refresh(row, editor, ["tags"])
+    assert Event.objects.of(row).first().details == {"changed": ["tags"], "tags": ["overdue"]}

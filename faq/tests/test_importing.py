@@ -175,15 +175,45 @@ def test_settling_a_conflict_never_lets_an_import_replace_published_words(publis
     assert words() == ["Two weeks, or three."]
 
 
+@pytest.mark.parametrize("change", ["words", "short answer", "nothing"])
+def test_an_import_never_replaces_an_answer_that_people_published(publisher, change):
+    import_text(publish=change != "nothing")
+    row = question()
+    if change == "words":
+        edit()
+        publish(publisher)
+        edit(text="Three weeks. A reminder is sent before.")
+    elif change == "short answer":
+        row.short_answer = "Yes."
+        row.save()
+        working_copy.refresh(row)
+    publish(publisher)
+    assert import_text(NEWER, publish=True).outcomes[1] == (2, "conflict kept as edited")
+    assert words() == ["Three weeks. A reminder is sent before."]
+
+
+def test_an_import_never_replaces_discarded_words_that_came_back_with_an_export(editor):
+    import_text(publish=True)
+    point = question().points.first()
+    point.text = "Two weeks, or three."
+    point.save()
+    working_copy.refresh(question(), editor)
+    edited = exported(working_copy=True)
+    publishing.discard(question(), by=editor)
+    assert import_text(edited).outcomes[1] == (2, "updated")
+    assert import_text(NEWER, publish=True).outcomes[1] == (2, "conflict kept as edited")
+    assert words() == ["Two weeks, or three."]
+
+
 def test_an_import_that_brings_back_published_words_does_not_own_them(publisher):
     import_text(publish=True)
     edit()
     publish(publisher)
     edited = exported()
     edit(text="Three weeks. A reminder is sent before.")
-    assert import_text(edited, publish=True).outcomes[1] == (2, "updated")
+    assert import_text(edited, publish=True).outcomes[1] == (2, "conflict kept as edited")
     assert import_text(NEWER, publish=True).outcomes[1] == (2, "conflict kept as edited")
-    assert words() == ["Two weeks, or three."]
+    assert words() == ["Three weeks. A reminder is sent before."]
 
 
 def test_an_import_holds_back_an_answer_that_waits_for_its_second_check(publisher):

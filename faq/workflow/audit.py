@@ -334,12 +334,13 @@ def _compare(logged, using):
         question = row.collection.slug, row.number
         if logged[question].checks.pop(numbers, None) != _fingerprint(check_details(check), _CHECK_KEYS):
             wrong_checks[question, check.edition.number] = True
-    # SQLite can store text in a date column that Django reads as None, and that still compares as a late date.
+    # SQLite can store text in a date column that Django reads as None, or as a date in another spelling, and that
+    # compares as a later date.
     texts = {f"stored_{name}": Cast(name, TextField()) for name in _STORED_AS_TEXT}
     for row in _questions().annotate(**texts).using(using).order_by("pk").iterator(_BATCH_SIZE):
         question = row.collection.slug, row.number
         actual, expected = public_state(row), logged[question].state
-        actual |= {name: actual[name] or getattr(row, f"stored_{name}") for name in _STORED_AS_TEXT}
+        actual |= _unusual_spellings(row)
         problems += [
             f"The {description} of {_name(question)} does not follow from the log: it is {_display(actual[name])}, and "
             f"must be {_display(expected.get(name))}."
@@ -360,6 +361,16 @@ def _matches_digest(edition):
         return contents.digest(contents.from_dict(json.loads(edition.stored))) == edition.digest
     except (ValueError, AttributeError):
         return False
+
+
+def _unusual_spellings(row):
+    """Return the stored texts of dates and times that are not spelled as Django writes them, by field name."""
+    spellings = {name: str(getattr(row, name)) for name in ("checked_on", "check_due")}
+    moment = row.withdrawn_at
+    if connections[row._state.db].vendor == "sqlite" or moment is None:
+        spellings["withdrawn_at"] = str(moment and moment.replace(tzinfo=None))
+    stored = {name: getattr(row, f"stored_{name}") for name in spellings}
+    return {name: text for name, text in stored.items() if text is not None and text != spellings[name]}
 
 
 def _name(question):

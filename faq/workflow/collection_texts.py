@@ -34,11 +34,13 @@ def comparison(collection):
 
 def digest(collection):
     """Return a digest of the proposal, with which a form detects that the proposal has changed meanwhile."""
-    return contents.digest([collection.proposed, comparison(collection)])
+    return contents.digest_of([collection.proposed, comparison(collection)])
 
 
 def note_new(collection, *, by):
     """Log the texts of a collection that `by` has just created."""
+    collection.written_by = [audit.signature(by)]
+    collection.save(update_fields=["written_by"])
     new = {name: getattr(collection, name) for name in FIELDS}
     _record(Event.Act.COLLECTION_CHANGED, collection, by, {}, new)
 
@@ -69,6 +71,7 @@ def save(collection, values, *, by):
         return True
     old = {name: getattr(row, name) for name in new}
     if not row.questions.ever_public().exists():
+        row.written_by = working_copy.unique([*row.written_by, audit.signature(by)])
         _write(row, new, by)
         _record(Event.Act.COLLECTION_CHANGED, row, by, old, new)
         return True
@@ -126,7 +129,7 @@ def _write(row, values, by):
     for name, value in values.items():
         setattr(row, name, value)
     row.proposed = None
-    row.save(update_fields=[*values, "proposed"])
+    row.save(update_fields=[*values, "proposed", "written_by"])
     if EDITION_FIELDS & values.keys():
         working_copy.refresh_many(Question.objects.filter(collection=row), by)
 

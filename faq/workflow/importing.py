@@ -86,12 +86,14 @@ def merge(question, ours, theirs):
     """Decide a three-way merge of one question's text. Returns an outcome, such as `UPDATED`.
 
     `ours` is the text of the working copy, `theirs` the text of the file. A text of the file that an earlier import
-    wrote, or that an editor has rejected (`seed_settled`), is no conflict."""
+    wrote, or that an editor has rejected (`seed_settled`), is no conflict. A file never replaces an answer that people
+    published, whoever wrote its words first."""
     if ours == theirs:
         return UNCHANGED
     if theirs in (question.imported, question.seed_settled):
         return KEPT
-    return UPDATED if ours == question.imported else CONFLICT
+    published_by_people = question.live and not question.live.imported
+    return UPDATED if ours == question.imported and not published_by_people else CONFLICT
 
 
 def carry_keys(old, new):
@@ -205,11 +207,12 @@ def _import_batch(batch, collection, labels, report, publish):
         question.seed_conflict = theirs if outcome == CONFLICT else ""
         report.outcomes.append((parsed.number, outcome))
         questions[parsed.number] = question
-    working = {}
+    edited, working = _edited_numbers(collection, batch), {}
     for question, points, theirs in written:
         working[question.number] = working_copy.content(question, points)
         working_copy.set_derived_fields(question, working[question.number])
-        if not _was_published_by_people(question, theirs):
+        # The file may be an export of this site, with words that people wrote here.
+        if question.number not in edited:
             question.imported = theirs
     Question.objects.bulk_create(new)
     for question, points, _ in written:
@@ -231,12 +234,11 @@ def _import_batch(batch, collection, labels, report, publish):
         _publish([questions[parsed.number] for parsed in batch], working, outcomes, report)
 
 
-def _was_published_by_people(question, text):
-    """Whether people, not an import, published this text. The file is then an export of this site."""
-    live = question.live
-    if live is None or live.imported:
-        return False
-    return seedfile.render_question(contents.seed_question(question.number, live.content)) == text
+def _edited_numbers(collection, batch):
+    """Return the numbers of the questions whose words a person has ever changed, according to the log."""
+    saved = Event.objects.filter(collection=collection.slug, act=Event.Act.SAVED, by__isnull=False)
+    numbers = saved.filter(question__in=[parsed.number for parsed in batch]).values_list("question", "details")
+    return {number for number, details in numbers if "words" in details["changed"]}
 
 
 def _merge_text(question):

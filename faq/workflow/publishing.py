@@ -12,7 +12,7 @@ from django.utils import timezone
 from faq import search
 from faq.answers import content as contents
 from faq.answers import seedfile, wording
-from faq.models import Check, Edition, Event, Question, Source
+from faq.models import Check, Collection, Edition, Event, Question, Source
 
 from . import audit, topics, working_copy
 from .audit import Entry, signature
@@ -49,6 +49,8 @@ def submit(question, *, by, note=""):
     question = locked(question)
     if question.state == Question.State.PUBLIC:
         raise CannotPublish("The public sees exactly this already, so there is nothing to review.")
+    if question.review == Question.Review.SUBMITTED:
+        raise CannotPublish(f"{question.submitted_by['name']} submitted this question already. It waits for a review.")
     if problem := problem_with(working_copy.content(question)):
         raise CannotPublish(problem)
     question.review, question.review_note = Question.Review.SUBMITTED, _on_one_line(note)
@@ -107,16 +109,19 @@ def publish(question, *, by, note, meaning_changed=True, override=""):
     edition.approved_by = signature(by)
     edition.second_check = bool(contributors) and not is_own
     seal([(question, edition)], override if is_own else "")
+    if not is_own:
+        Collection.objects.filter(pk=question.collection_id).exclude(written_by=[]).update(written_by=[])
     return edition
 
 
 def writers(question, content=None):
     """Return the signatures of everyone who contributed text that a second person has not reviewed.
 
-    These are the contributors to the working copy, the contributors to a public edition without a second check, and
-    the contributors to source descriptions that the public edition does not contain. `content` is the content of the
-    working copy, if you have it already."""
+    These are the contributors to the working copy, to a public edition without a second check, to source descriptions
+    that the public edition does not contain, and to texts of the collection that nobody else has published yet.
+    `content` is the content of the working copy, if you have it already."""
     signatures = [*question.contributors, *(question.live.contributors if question.unconfirmed else [])]
+    signatures += question.collection.written_by
     content = content or working_copy.content(question)
     public_sources = _sources(question.live.content) if question.live else []
     changed = {source.key for source in _sources(content) if source not in public_sources}

@@ -76,6 +76,7 @@ def fingerprint(question):
 
     A form contains the fingerprint from its opening. If it differs at the save, another editor saved meanwhile."""
     other_fields = [
+        list(question.points.values_list("key", "numbering")),
         sorted(question.topics.values_list("slug", flat=True)),
         sorted(question.tags.values_list("name", flat=True)),
         sorted(question.related.values_list("pk", flat=True)),
@@ -135,8 +136,10 @@ def refresh(question, by=None, also=()):
     for name in DERIVED_FIELDS:
         setattr(question, name, getattr(row, name))
     if changed or also:
-        names = [*(["words"] if changed else []), *also]
-        audit.append(Entry(Event.Act.SAVED, row, signature(by), {"changed": names}))
+        details = {"changed": [*(["words"] if changed else []), *also]}
+        if "tags" in also:  # they are public at once
+            details["tags"] = sorted(row.tags.names())
+        audit.append(Entry(Event.Act.SAVED, row, signature(by), details))
     return changed
 
 
