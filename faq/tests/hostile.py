@@ -293,13 +293,12 @@ def _element_faults(element, public):
 
 def raw(value):
     """The bytes of a value; a lone surrogate as a careless program sends it."""
-    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+    return str(value).encode("utf-8", "surrogatepass")
 
 
 def encoded(pairs):
-    """A query or a form from pairs; bytes as values go in as they are."""
-    quoted = lambda value: value if isinstance(value, bytes) else quote_from_bytes(raw(value), safe="").encode()  # noqa: E731
-    return b"&".join(quoted(name) + b"=" + quoted(value) for name, value in pairs)
+    """A query or a form from pairs."""
+    return "&".join("=".join(quote_from_bytes(raw(part), safe="") for part in pair) for pair in pairs).encode()
 
 
 def routes(resolver=None, before="/"):
@@ -345,9 +344,15 @@ class Attack:
         response = client.generic(method, "/", body, content_type, **place, **headers)
         seconds = time.thread_time() - begun
         client.cookies = cookies
-        faults = list(judge(response, path.decode("latin-1"), visitor))
-        faults += [f"took {seconds:.1f} seconds"] if seconds > SLOW else []
         request = f"{visitor}: {method[:20]} {path[:200]} {query[:200]} {body[:300]} {str(headers)[:200]}"
+        return self.note(kind, response, path.decode("latin-1"), visitor, seconds, request)
+
+    def note(self, kind, response, path, visitor, seconds, request):
+        try:
+            faults = list(judge(response, path, visitor))
+        except (ValueError, etree.LxmlError) as error:
+            faults = [f"cannot be read: {error!r}"]
+        faults += [f"took {seconds:.1f} seconds"] if seconds > SLOW else []
         self.log.append((kind, response.status_code, seconds, faults, request))
         return response
 
@@ -402,31 +407,39 @@ class Attack:
         """Send `size` hostile requests of all kinds; what they change is undone."""
         kinds = ["parameter", "argument", "field", "method", "body", "header", "upload", "lookup"]
         for kind in self.chance.choices(kinds, (25, 15, 30, 4, 6, 8, 4, 8), k=size):
+            path, name = self.chance.choice(self.paths), self.chance.choice(list(HEADERS))
+            pairs = [(self.chance.choice(NAMES), self.value()) for _ in range(self.chance.choice([1, 1, 2, 3]))]
+            odd = b"&page=" + self.chance.choice(BYTES) if self.chance.random() < 0.1 else b""
+            body, content_type = self.chance.choice(BODIES)
             with undone():
-                getattr(self, kind)(self.chance.choice(self.paths))
+                match kind:
+                    case "parameter":
+                        self.send(kind, self.visitor(path), path, encoded(pairs) + odd)
+                    case "method":
+                        self.send(kind, self.visitor(path), path, method=self.chance.choice(METHODS))
+                    case "body":
+                        self.send(kind, self.visitor(path), path, b"", "POST", body, content_type)
+                    case "header":
+                        self.send(kind, self.visitor(path), path, **{name: self.chance.choice(HEADERS[name])})
+                    case _:
+                        getattr(self, kind)()
             yield kind
 
     def visitor(self, path):
-        names, weights = zip(*[("reader", 2), ("superuser", 4), ("Editors", 2), ("Publishers", 2), ("Site managers", 1),
-                               ("stranger", 1)], strict=True)  # fmt: skip
-        return self.chance.choices(names, weights)[0] if path.startswith(b"/admin") else "reader"
+        staff = ["superuser"] * 4 + ["Editors", "Publishers"] * 2 + ["Site managers", "stranger", "reader"]
+        return self.chance.choice(staff) if path.startswith(b"/admin") else "reader"
 
     def value(self):
         return self.chance.choice(self.chance.choice([TEXTS, NUMBERS]))
 
-    def parameter(self, path):
-        pairs = [(self.chance.choice(NAMES), self.value()) for _ in range(self.chance.choice([1, 1, 2, 3]))]
-        pairs[-1] = pairs[-1] if self.chance.random() < 0.9 else (pairs[-1][0], self.chance.choice(BYTES))
-        self.send("parameter", self.visitor(path), path, encoded(pairs))
-
-    def argument(self, path):
+    def argument(self):
         route, path = self.chance.choice(self.routes), self.chance.choice(PATHS)
         if len(route) > 1 and self.chance.random() < 0.8:
             value = quote_from_bytes(raw(self.value()), safe=self.chance.choice(["", "/"])).encode()[:60_000]
             path = self.fill(route, self.chance.randrange(1, len(route), 2), value)
         self.send("argument", self.visitor(path), path)
 
-    def field(self, path):
+    def field(self):
         """A form with one to three hostile values; what it saved is then read, by the same person and by a reader."""
         path, (visitor, form) = self.chance.choice(list(self.forms.values()))
         pairs = dict(form.form_values())
@@ -444,32 +457,19 @@ class Attack:
             public = [path for path in self.paths if not path.startswith(b"/admin")]
             self.send("look after", "reader", self.chance.choice(public))
 
-    def method(self, path):
-        self.send("method", self.visitor(path), path, method=self.chance.choice(METHODS))
-
-    def body(self, path):
-        body, content_type = self.chance.choice(BODIES)
-        self.send("body", self.visitor(path), path, b"", "POST", body, content_type)
-
-    def header(self, path):
-        name = self.chance.choice(list(HEADERS))
-        self.send("header", self.visitor(path), path, **{name: self.chance.choice(HEADERS[name])})
-
-    def upload(self, path):
-        cell = raw(self.value()).replace(b'"', b'""')
+    def upload(self):
+        path, cell = "/admin/faq/question/import/", raw(self.value()).replace(b'"', b'""')
         content = self.chance.choice([*FILES, HEAD + b'library,1,"' + cell + b'",x\r\n'])
         name = self.chance.choice(["desk.csv", "../../x.csv", '"><xinj>.csv', "a" * 5000 + ".csv", "desk.xlsx"])
-        client = self.clients["Editors"]
-        data = {"import_file": SimpleUploadedFile(name, content), "format": "0", "resource": "0"}
-        page = client.post("/admin/faq/question/import/", data)
-        faults = list(judge(page, "/admin/faq/question/import/", "Editors"))
-        self.log.append(("upload", page.status_code, 0, faults, f"{name[:50]} {content[:100]}"))
-        if b"process_import" in page.content:
-            forms = html.document_fromstring(page.content).forms
-            confirm = next(form for form in forms if "process_import" in (form.action or ""))
-            self.post("upload", "Editors", b"/admin/faq/question/process_import/", confirm.form_values())
+        file, begun = SimpleUploadedFile(name, content), time.thread_time()
+        page = self.clients["Editors"].post(path, {"import_file": file, "format": "0", "resource": "0"})
+        seconds = time.thread_time() - begun
+        self.note("upload", page, path, "Editors", seconds, f"{name[:50]} {content[:100]}")
+        for form in html.document_fromstring(page.content).forms:
+            if "process_import" in (form.action or ""):
+                self.post("upload", "Editors", form.action.encode(), form.form_values())
 
-    def lookup(self, path):
+    def lookup(self):
         """A lookup on a random field of a random list, or of a model related to it: refused."""
         top = model = self.chance.choice(sorted(admin.site._registry, key=str))
         names = []
