@@ -1,4 +1,4 @@
-"""What operators are given in ops/deploy, as tests start it: nodes by their systemd unit, nginx in front, and load.
+"""Starts the files of ops/deploy for tests: nodes by their systemd unit, nginx in front, and load.
 
 nginx, systemd's checker and openssl come from Debian's packages nginx-light, systemd and openssl; where they are
 missing the tests that need them are skipped, saying so, but never in CI."""
@@ -23,7 +23,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from ops.servers import ROOT, free_port
+
 DEPLOY = ROOT / "ops" / "deploy"
 HOST = "example.org"
 WORDS = "unmistakable-words"
@@ -48,16 +49,8 @@ def needs(program, package):
 with_nginx = [needs("nginx", "nginx-light"), needs("openssl", "openssl")]
 
 
-def free_ports(count):
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-
-
 def patiently(ask, seconds=30):
-    """What `ask` returns as soon as it is true; an OSError is no answer yet."""
+    """Call `ask` until its result is true, and return that; an `OSError` counts as false."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with contextlib.suppress(OSError, http.client.HTTPException):
@@ -65,11 +58,6 @@ def patiently(ask, seconds=30):
                 return answer
         time.sleep(0.05)
     raise AssertionError(f"{ask} stayed without an answer")
-
-
-def clean_environment():
-    kept = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR")
-    return {name: os.environ[name] for name in kept if name in os.environ}
 
 
 class Node:
@@ -137,7 +125,7 @@ class Front:
 
     def __init__(self, folder):
         self.folder = folder
-        self.http, self.https = free_ports(2)
+        self.http, self.https = free_port(), free_port()
         self.process = None
         subject = ["-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}"]
         key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key.pem"]
@@ -175,7 +163,7 @@ class Front:
         return subprocess.run(self.command("-t"), capture_output=True, text=True, timeout=30)
 
     def start(self):
-        self.http, self.https = free_ports(2)  # anew: it may be long since the first ones were free
+        self.http, self.https = free_port(), free_port()  # anew: it may be long since the first ones were free
         self.write(sockets=self.folder)
         self.process = subprocess.Popen(self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         patiently(lambda: self.ask("/healthz").status == 200)

@@ -1,4 +1,4 @@
-"""The image and the compose file, as far as they can be tried without an engine."""
+"""The image and the compose file, as far as they can be tested without an engine."""
 
 import json
 import os
@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from kb_site import settings as settings_of_the_site
-from ops.tests.deployed import DEPLOY, ROOT, clean_environment, free_ports, patiently
+from ops.servers import ROOT, environment, free_port
+from ops.tests.deployed import DEPLOY, patiently
 
 pytestmark = pytest.mark.commands
 
@@ -23,7 +24,7 @@ class TestContainers:
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     dockerfile = (DEPLOY / "Dockerfile").read_text()
 
-    def test_every_variable_that_is_set_is_one_that_the_settings_know(self):
+    def test_the_settings_know_every_variable(self):
         known = set(re.findall(r"^    ([A-Z_]+) ", settings_of_the_site.__doc__, re.M))
         known |= {f"{name}_FILE" for name in known}
         ours = [service for service in self.compose["services"].values() if service["image"] == "kb-site"]
@@ -39,7 +40,7 @@ class TestContainers:
             <= known | python
         )
 
-    def test_nothing_runs_as_root_on_a_root_that_can_be_written(self):
+    def test_containers_run_without_root_and_with_a_read_only_root(self):
         for name, service in self.compose["services"].items():
             assert "no-new-privileges:true" in service["security_opt"], name
             if name != "postgres":
@@ -52,7 +53,7 @@ class TestContainers:
         for name in ("postgres", "cache", "prepare", "site-a", "site-b"):
             assert self.compose["services"][name]["networks"] == ["inside"]
 
-    def test_all_that_is_mounted_and_copied_exists(self):
+    def test_mounted_and_copied_files_exist(self):
         mounted = [v.split(":")[0] for s in self.compose["services"].values() for v in s.get("volumes", [])]
         for path in [path for path in mounted if path.startswith("./")]:
             assert (DEPLOY / path).exists(), path
@@ -66,7 +67,7 @@ class TestContainers:
         assert used == set(self.compose["secrets"])
 
 
-def test_the_steps_of_the_dockerfile_make_a_site_that_runs_on_a_root_that_cannot_be_written(tmp_path):
+def test_the_steps_of_the_dockerfile_make_a_site_that_runs_with_a_read_only_root(tmp_path):
     """No engine is needed for it: the COPY and RUN lines are carried out by hand, and the command is started where only
     a scratch folder may be written. (The packages are those of these tests, whose lock holds the server's.)"""
     text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
@@ -87,18 +88,18 @@ def test_the_steps_of_the_dockerfile_make_a_site_that_runs_on_a_root_that_cannot
     [collect] = [line for line in re.findall(r"^RUN (.*)$", build, re.M) if "collectstatic" in line]
     collect = collect.replace("/opt/kb-site", str(root)).replace("/tmp/build", str(tmp_path / "build"))
     collect = collect.replace(" .venv/lib", "")
-    subprocess.run(["sh", "-ec", collect], cwd=root, env=clean_environment(), check=True, capture_output=True)
+    subprocess.run(["sh", "-ec", collect], cwd=root, env=environment(), check=True, capture_output=True)
     assert (root / "collected" / "staticfiles.json").exists()
 
     state = tmp_path / "state"
     state.mkdir()
     [variables] = re.findall(r"^ENV (PATH=.*)$", last, re.M)
-    [port] = free_ports(1)
+    port = free_port()
     places = {"/opt/kb-site": str(root), "/var/lib/kb-site": str(state), "$PATH": os.environ["PATH"]}
     for place, instead in places.items():
         variables = variables.replace(place, instead)
-    environment = clean_environment() | dict(entry.split("=", 1) for entry in shlex.split(variables))
-    environment |= {"ALLOWED_HOSTS": "example.org", "PROXY": "on", "PORT": str(port), "HOME": str(state)}
+    variables = environment() | dict(entry.split("=", 1) for entry in shlex.split(variables))
+    variables |= {"ALLOWED_HOSTS": "example.org", "PROXY": "on", "PORT": str(port), "HOME": str(state)}
     command = json.loads(re.findall(r"^CMD (.*)$", last, re.M)[-1])
     command = [word.replace("0.0.0.0", "127.0.0.1").replace("8000", str(port)) for word in command]
     for path in [root, *root.rglob("*")]:
@@ -107,7 +108,7 @@ def test_the_steps_of_the_dockerfile_make_a_site_that_runs_on_a_root_that_cannot
     # Root without its powers: the files say who may write, and nobody may. (Another user could not reach Python where
     # that lies in root's own folder.)
     bare = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
-    facts = {"cwd": root, "env": environment}
+    facts = {"cwd": root, "env": variables}
     for attempt in (root / "kb_site" / "new.py", root / "collected" / "new.css", root / "new"):
         assert subprocess.run([*bare, "touch", attempt], capture_output=True).returncode != 0
     migrate = [*bare, sys.executable, "manage.py", "migrate", "--no-input", "-v0"]

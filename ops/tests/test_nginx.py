@@ -21,7 +21,7 @@ pytestmark = pytest.mark.commands
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """nginx in front of two nodes: `front`, `nodes`, `site`. Whoever stops a node starts it again."""
+    """nginx in front of two nodes: `front`, `nodes`, `site`. A test that stops a node starts it again."""
     folder = tmp_path_factory.mktemp("site")
     site = Site(folder)
     site.environment |= {"ALLOWED_HOSTS": HOST, "PROXY": "on", "PYTHONWARNINGS": ""}
@@ -52,7 +52,7 @@ class TestBehindNginx:
     pytestmark = with_nginx
 
     @pytest.mark.parametrize("upstream", ["upstream.conf", "upstream-compose.conf"])
-    def test_nginx_takes_the_configuration_without_a_warning(self, tmp_path, upstream):
+    def test_nginx_accepts_the_configuration_without_a_warning(self, tmp_path, upstream):
         front = Front(tmp_path)
         front.write(tmp_path, upstream)
         path = tmp_path / "upstream.conf"
@@ -60,7 +60,7 @@ class TestBehindNginx:
         checked = front.check()
         assert checked.returncode == 0 and "warn" not in checked.stderr, checked.stderr
 
-    def test_the_site_is_told_what_nginx_saw_and_nothing_that_a_client_made_up(self, running):
+    def test_forwarded_headers_of_a_client_are_replaced(self, running):
         front = running.front
         with contextlib.closing(front.connect(protocols=["h2", "http/1.1"])) as connection:
             assert connection.sock.selected_alpn_protocol() == "h2"
@@ -87,7 +87,7 @@ class TestBehindNginx:
             connection.request("GET", "/about/", headers={"Host": HOST, "X_Forwarded_Proto": "http"})
             assert connection.getresponse().status == 200
 
-    def test_whoever_guesses_passwords_waits_whatever_address_they_claim(self, running):
+    def test_password_guessing_is_limited_by_the_real_address(self, running):
         front = running.front
         page = front.ask("/admin/login/")
         cookie = page.headers["Set-Cookie"].partition(";")[0]
@@ -102,7 +102,7 @@ class TestBehindNginx:
         other = front.ask("/admin/login/", "POST", body, source="127.0.0.5", **kind)
         assert other.status == 200  # somebody else's address
 
-    def test_plain_http_leads_to_https_and_other_names_to_nothing(self, running):
+    def test_http_redirects_to_https_and_other_names_get_no_answer(self, running):
         front = running.front
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", front.http, timeout=10)) as plain:
             plain.request("GET", f"/questions/?q={WORDS}", headers={"Host": HOST})
@@ -115,14 +115,14 @@ class TestBehindNginx:
         with pytest.raises(ssl.SSLError):
             front.connect(host="evil.example")
 
-    def test_what_is_said_of_backups_and_migrations_is_kept_from_strangers(self, running):
+    def test_only_this_machine_can_read_readyz(self, running):
         front = running.front
         assert b"database: ok" in front.ask("/readyz").text
         assert front.ask("/readyz", source="127.0.0.2").status == 403
         assert front.ask("/healthz", source="127.0.0.2").text == b"alive\n"
 
-    def test_no_log_knows_who_read_what(self, running):
-        """Of nginx's and the site's: while all is well, when a page fails, and when nobody is left to answer."""
+    def test_the_logs_contain_nothing_about_readers(self, running):
+        """The logs of nginx and of the site: for a page, for a page that fails, and without a running node."""
         front, nodes, site = running.front, running.nodes, running.site
         reader = {"User_Agent": "agent-of-somebody", "Referer": "https://elsewhere.example/"}
         before = front.log("access.log")

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from faq.tests.conftest import LIBRARY
-from ops.tests.deployed import DEPLOY, HOST, ROOT, Front, Load, Node, clean_environment, needs, with_nginx
+from ops.servers import ROOT, environment
+from ops.tests.deployed import DEPLOY, HOST, Front, Load, Node, needs, with_nginx
 
 pytestmark = pytest.mark.commands
 
@@ -100,18 +101,18 @@ class Server:
         self._program("python-for-venv", python)
         self._program("systemctl", SYSTEMCTL.format(python=sys.executable, folder=str(folder)))
         (folder / "environment").write_text(f"ALLOWED_HOSTS={HOST}\nPROXY=on\nVAR_DIR={self.state}\n")
-        self.environment = clean_environment() | {
+        self.environment = environment() | {
             "PATH": f"{programs}:{os.environ['PATH']}", "PYTHON": str(programs / "python-for-venv"),
             "KB_SITE_HOME": str(self.home), "KB_SITE_SOCKETS": str(folder), "KB_SITE_USER": "root",
             "KB_SITE_ENVIRONMENT": str(folder / "environment"), "PIP_NO_INDEX": "1",
         }  # fmt: skip
-        settings = clean_environment() | {"ALLOWED_HOSTS": HOST, "PROXY": "on", "VAR_DIR": str(self.state)}
+        settings = environment() | {"ALLOWED_HOSTS": HOST, "PROXY": "on", "VAR_DIR": str(self.state)}
         for name in "ab":
             node = Node(name, folder, settings)
             command = [word.replace(str(ROOT), str(self.home / "current")) for word in node.command]
-            environment = node.environment | {"PYTHONPATH": str(self.home / "current")}
+            variables = node.environment | {"PYTHONPATH": str(self.home / "current")}
             facts = {"pid": 0, "socket": str(node.socket), "home": str(self.home / "current"), "command": command}
-            (folder / f"{name}.json").write_text(json.dumps(facts | {"environment": environment}))
+            (folder / f"{name}.json").write_text(json.dumps(facts | {"environment": variables}))
         self.front = Front(folder)
         self.site = self
 

@@ -12,7 +12,8 @@ import pytest
 from django.core.management import get_commands
 
 from faq.tests.test_commands import Site
-from ops.tests.deployed import DEPLOY, ROOT, needs, program_of
+from ops.servers import ROOT
+from ops.tests.deployed import DEPLOY, needs, program_of
 
 pytestmark = pytest.mark.commands
 
