@@ -389,8 +389,9 @@ ENTRY_WITHOUT_TIME = (
     ("statement", "problem"),
     [
         (mark(ONE, "checked_on = 'x', check_due = 'x'"), "The day of the last check of library 1 does not follow from"),
+        (mark(TWO, "check_due = '2026-W35-5'"), "The day of the next check of library 2 does not follow from the log"),
         ("UPDATE faq_question SET withdrawn_at = 'x' WHERE withdrawn_at IS NOT NULL", "The time of withdrawal of"),
-        (ENTRY_WITHOUT_TIME, "The log, or a row that it tells of, has a value that cannot be read"),
+        (ENTRY_WITHOUT_TIME, "The log, or a row that it describes, has an unreadable value"),
     ],
 )
 def test_a_value_that_no_type_allows_does_not_stop_the_proof(used, statement, problem):
