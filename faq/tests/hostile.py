@@ -37,8 +37,9 @@ from faq import models
 from faq.models import AnswerPoint, Citation, Question, Source, triggers
 from faq.site import reports
 from faq.site.sitemaps import SITEMAPS
-from faq.tests import deployed
 from faq.workflow import audit, draft_links, publishing, working_copy
+from ops import servers
+from ops.tests import deployed
 
 SECRET = "quetzalword"
 """Stands in drafts only: an answer to a reader must not have it."""
@@ -575,7 +576,7 @@ def server():
     """A running `Server` with a scratch database."""
     with tempfile.TemporaryDirectory(prefix="kb-") as folder:
         options = {"VAR_DIR": folder, "ALLOWED_HOSTS": deployed.HOST, "TLS": "on", "PROXY": "on"}
-        environment = deployed.clean_environment() | options
+        environment = servers.environment(**options)
         prepare = [sys.executable, "manage.py", "prepare"]
         subprocess.run(prepare, cwd=deployed.ROOT, env=environment, capture_output=True, check=True)
         node = Server("node", Path(folder), environment)

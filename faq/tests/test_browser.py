@@ -165,7 +165,7 @@ def test_a_handout_has_no_navigation_and_says_where_it_is_from(reader):
     for hidden in ("header nav", ".leave", ".neighbours", ".key", "footer nav"):
         assert not reader.locator(hidden).first.is_visible(), hidden
     foot = " ".join(reader.locator(".handout:visible").all_inner_texts())
-    assert "Edition 1 of" in foot and "Checked on" in foot and "/answers/trams/1/what-is-a-tram/" in foot
+    assert "Edition 2 of" in foot and "Checked on" in foot and "/answers/trams/1/what-is-a-tram/" in foot
     reader.goto("/answers/library/")
     reader.emulate_media(media="print")
     assert reader.locator("article .handout:visible").count() == 3

@@ -118,7 +118,7 @@ def test_the_desk_reports_failed_logins_with_your_name(editor):
     second = Client()
     log_in(second, password=RIGHT)
     page = second.get("/admin/").content.decode()
-    assert "3 log-ins with your name failed before this one" in page and "You were here before on" in page
+    assert "3 log-ins with your name failed before this one" in page and "Your previous log-in was on" in page
     third = Client()
     log_in(third)
     assert b"failed before this one" not in third.get("/admin/").content
@@ -188,7 +188,7 @@ def test_a_phone_is_set_up_and_asked_for_from_then_on(library, required, publish
     log_in(client, "pat")
     page = client.get("/admin/second-factor/new/").content.decode()
     assert "<svg" in page and "Key: <code>" in page
-    assert "does not fit" in client.post("/admin/second-factor/new/", {"code": "000000"}).content.decode()
+    assert "This code is wrong." in client.post("/admin/second-factor/new/", {"code": "000000"}).content.decode()
     TOTPDevice.objects.update(throttling_failure_count=0)
     response = client.post("/admin/second-factor/new/", {"code": code_of(publisher), "next": "/admin/faq/topic/"})
     assert len(response.context["codes"]) == 8 and 'href="/admin/faq/topic/"' in response.content.decode()

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from faq.tests.deployed import free_ports
 from faq.tests.hostile import wire
+from ops.servers import free_port
 
 pytestmark = pytest.mark.commands
 
@@ -22,7 +22,7 @@ LIES = [
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory):
-    [port], folder = free_ports(1), tmp_path_factory.mktemp("proxied")
+    port, folder = free_port(), tmp_path_factory.mktemp("proxied")
     with (folder / "log").open("wb") as log, wire.server(folder / "var", port, log, PROXY="forwarded"):
         yield port
 

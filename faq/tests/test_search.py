@@ -111,7 +111,7 @@ def test_where_the_conditions_leave_nothing_the_plain_words_are_tried_and_that_i
     response = client.get("/questions/", {"q": '"desk front"'})
     assert numbers(response) == []
     assert "No answer has the words just as you asked. These have some of them:" in words(response)
-    assert [question.number for question in response.context["nearest"]["questions"]] == [2, 4]
+    assert [question.number for question in response.context["suggestions"]["questions"]] == [2, 4]
     assert not MissedSearch.objects.exists()
 
 
@@ -176,7 +176,7 @@ def test_where_the_choices_leave_nothing_the_words_alone_are_shown(town, client)
     response = client.get("/questions/?q=bread&checked=yes")
     assert numbers(response) == []
     assert "Without the choices there are these:" in words(response)
-    assert [question.number for question in response.context["nearest"]["questions"]] == [3]
+    assert [question.number for question in response.context["suggestions"]["questions"]] == [3]
 
 
 def test_nothing_found_comes_with_topics_and_questions_and_is_counted_for_the_editors(library, client):
