@@ -229,7 +229,7 @@ def test_there_is_a_most_of_points_and_of_sources_of_a_point(library, editor):
     data = form_data(client, row) | {f"x{number}": "" for number in range(60)}
     response = client.post(page_of(row), data | {"points-0-citations-TOTAL_FORMS": "51"})
     assert "Please submit at most 50 forms" in response.content.decode()
-    assert (points.MOST_POINTS, points.MOST_CITATIONS) == (300, 50)
+    assert (points.MAX_POINTS, points.MAX_CITATIONS) == (300, 50)
 
 
 def test_five_hundred_questions_are_acted_on_at_once(db, publisher):

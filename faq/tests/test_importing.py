@@ -226,7 +226,7 @@ def test_an_import_holds_back_an_answer_that_waits_for_its_second_check(publishe
     working_copy.refresh(row, publisher)
     publish(publisher, override="Nobody else is here.")
     report = import_text(NEWER, publish=True)
-    assert report.held == {2: "it was published without a second check and waits for one"}
+    assert report.outcomes[1] == (2, "conflict kept as edited") and report.published == []
     assert question().unconfirmed and question().live.number == 2
     assert [one["id"] for one in publishing.writers(question())] == [publisher.pk]
 

@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from faq.tests.hostile import wire
-from ops.servers import free_port
+from ops import servers
 
 pytestmark = pytest.mark.commands
 
+HOST = "answers.example.org"
 READER = 'for="[2001:db8::7]:4711"'
 LIES = [
     ("X_Forwarded_For", "203.0.113.{}"), ("X-Forwarded-For", "203.0.113.{}"), ("X-Forwarded_For", "203.0.113.{}"),
@@ -22,16 +22,19 @@ LIES = [
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory):
-    port, folder = free_port(), tmp_path_factory.mktemp("proxied")
-    with (folder / "log").open("wb") as log, wire.server(folder / "var", port, log, PROXY="forwarded"):
-        yield port
+    folder = tmp_path_factory.mktemp("proxied")
+    settings = {"ALLOWED_HOSTS": f"{HOST},127.0.0.1", "TLS": "on", "PROXY": "forwarded"}
+    env = servers.environment(VAR_DIR=folder / "var", **settings)
+    servers.manage(env, "prepare")
+    with servers.serving(env, log=folder / "log") as site:
+        yield int(site.address.rpartition(":")[2])
 
 
 def ask(port, path, headers, method="GET", body=""):
     """A request with these headers, in this order, on a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-    for name, value in [("Host", wire.HOST), *headers]:
+    for name, value in [("Host", HOST), *headers]:
         connection.putheader(name, value)
     if body:
         connection.putheader("Content-Length", len(body))
@@ -52,7 +55,7 @@ def test_a_client_does_not_choose_its_scheme(port):
     assert ask(port, "/about/", LIES).status == 301  # to https: without the proxy's own word nothing is believed
     for headers in orders(LIES, ("Forwarded", f"{READER};proto=http")):
         answer = ask(port, "/about/", headers)
-        assert (answer.status, answer.headers["Location"]) == (301, f"https://{wire.HOST}/about/")
+        assert (answer.status, answer.headers["Location"]) == (301, f"https://{HOST}/about/")
     lies = [(name, "http") for name, _ in LIES]
     for headers in orders(lies, ("Forwarded", f"{READER};proto=https")):
         assert ask(port, "/about/", headers).status == 200
@@ -75,7 +78,7 @@ def test_a_client_does_not_choose_the_address_that_its_failures_are_counted_for(
         form = {"csrfmiddlewaretoken": token, "username": "somebody", "password": "wrong", "next": "/admin/"}
         lies = [(name, value.format(number)) for name, value in LIES]
         headers = orders(lies, own)[number % 3]
-        more = [("Cookie", cookie), ("Referer", f"https://{wire.HOST}/")]
+        more = [("Cookie", cookie), ("Referer", f"https://{HOST}/")]
         return ask(port, "/admin/login/", [*headers, *more], "POST", urlencode(form)).status
 
     assert [guess(f'for="[2001:db8::{number}]"', number) for number in range(10)] == [200] * 9 + [429]
