@@ -79,7 +79,11 @@ def test_topics_and_keywords_come_back_in_after_a_preview(library, editor):
     assert sorted(question(1).tags.names()) == ["card", "loan"]
     assert [topic.name for topic in question(1).topics.all()] == ["Library cards", "Visits"]
     last = Event.objects.of(question(1)).first()
-    assert (last.act, last.by["name"], last.details) == ("saved", "Erin", {"changed": ["topics", "tags"], "tags": ["card", "loan"]})
+    assert (last.act, last.by["name"], last.details) == (
+        "saved",
+        "Erin",
+        {"changed": ["topics", "tags"], "tags": ["card", "loan"]},
+    )
     assert Event.objects.of(question(3)).first().act == "published"
 
 
