@@ -69,8 +69,8 @@ def test_acts_that_the_public_does_not_see_do_not_ask(changed, editor, away, act
 def test_a_selection_asks_as_well(changed, publisher, away):
     client, row = logged_in(publisher), Question.objects.get(number=2)
     away(hours=2)
-    data = {"action": "publish", "_selected_action": row.pk, "confirmed": "yes", "note": "A.",
-            "seen": f"{row.pk}:{row.digest}:{row.live_id}"}  # fmt: skip
+    data = {"action": "publish", "_selected_action": row.pk, "confirmed": "yes", "note": "A."}
+    data["seen"] = f"{row.pk}:{row.bulk_version}"
     assert "You were inactive" in client.post("/admin/faq/question/", data).content.decode()
     assert live() == 1
     client.post("/admin/faq/question/", data | {"password": "correct horse"})

@@ -145,7 +145,7 @@ class TestBehindNginx:
             said = [line for node in nodes for line in lines_of(node) if line["logger"] == "django.request"]
             error = said[0]
             assert {line["request"] for line in said} == {error["request"]}  # nginx asked the other node, too
-            assert error["route"] == "question_list" and error["error"][0]["kind"].endswith("OperationalError")
+            assert error["route"] == "question_list" and error["error"][0]["kind"].endswith("IndexBroken")
             assert error["request"] == failed.headers["X-Request-ID"] == first["request"]
             said = [line["message"] for line in lines_of(nodes[0])]
             assert said[0].startswith("Starting granian") and "started" in said
